@@ -1,0 +1,32 @@
+# Two commands do everything: `make reproduce` and `make test`. The environment is made in .venv on first use.
+PYTHON ?= $(shell for p in python3.11 python3.10 python3; do $$p -c 'import sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 12))' 2>/dev/null && echo $$p && break; done)
+OUT    ?= runs/phantom
+BIN     = .venv/bin
+READY   = .venv/ready
+
+.PHONY: reproduce test lab docs readme clean
+reproduce: $(READY)                ## the main job on the embedded default: tables, figures and report
+	$(BIN)/autorad-lung reproduce --source phantom --preset mini --out $(OUT)
+
+test: $(READY)                     ## every test: each notebook by nbdev_test, then the whole-program tests
+	$(BIN)/python -m pytest tests -n 2 -q
+
+lab: $(READY)                      ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab nbs
+
+docs: $(READY)                     ## the Quarto site in _docs; without Quarto, the same pages through nbconvert
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/docs.py
+
+readme: $(READY)                   ## README.md from nbs/index.ipynb
+	$(BIN)/python tools/readme.py
+
+$(READY): constraints.txt settings.ini setup.py
+	@test -n "$(PYTHON)" || { echo "Python 3.10 or 3.11 is needed: PyRadiomics 3.0.1 does not build on later ones. Install python3.11, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip wheel setuptools numpy
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation pyradiomics==3.0.1
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,lidc,cluster]'
+	touch $(READY)
+
+clean:                             ## the environment and what it built; results in runs/ stay
+	rm -rf .venv _proc _docs build *.egg-info

@@ -1,0 +1,35 @@
+"Reads settings.ini: the one place that names requirements, version and entry points."
+from configparser import ConfigParser
+from pathlib import Path
+from setuptools import find_packages, setup
+
+cfg = ConfigParser(delimiters=['='])
+cfg.read(Path(__file__).parent/'settings.ini', encoding='utf-8')
+cfg = cfg['DEFAULT']
+
+setup(
+    name=cfg['lib_name'],
+    version=cfg['version'],
+    description=cfg['description'],
+    long_description=(Path(__file__).parent/'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    author=cfg['author'],
+    license='Apache-2.0',
+    keywords=cfg['keywords'],
+    url=cfg['git_url'],
+    packages=find_packages(include=['autorad_lung', 'autorad_lung.*']),
+    package_data={'autorad_lung': ['recipes/*']},
+    python_requires='>=' + cfg['min_python'] + ',<3.12',  # PyRadiomics 3.0.1 does not build on 3.12 and later
+    install_requires=cfg['requirements'].split(),
+    extras_require={
+        'dev': cfg['dev_requirements'].split(),
+        'lidc': cfg['lidc_requirements'].split(),
+        'cluster': cfg['cluster_requirements'].split(),
+    },
+    entry_points={
+        'console_scripts': cfg['console_scripts'].split('\n'),
+        'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"],
+    },
+    classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Science/Research', 'Programming Language :: Python :: 3'],
+    zip_safe=False,
+)

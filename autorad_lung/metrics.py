@@ -130,11 +130,11 @@ def summary(
     df: pd.DataFrame,     # predictions
     n_boot: int = 2000,
     seed: int = 0,
-) -> pd.DataFrame:        # model, metric, estimate, low, high, fold_mean, fold_sd, seed_sd, n, n_patients, n_folds, n_seeds
+) -> pd.DataFrame:        # model, metric, estimate, low, high, fold_mean, fold_sd, seed_sd, n, n_patients, n_folds, n_seeds, n_boot
     "One row per model and score. 95 % patient-cluster bootstrap intervals (percentile)."
     def one(model, run):
         by_seed, folds, boot = _by_seed(run), _over_folds(run), bootstrap(run, n_boot, seed)
-        size = dict(n=len(run.labels), n_patients=len(np.unique(run.patients)), n_folds=len(np.unique(run.folds[0])), n_seeds=len(run.proba))
+        size = dict(n=len(run.labels), n_patients=len(np.unique(run.patients)), n_folds=len(np.unique(run.folds[0])), n_seeds=len(run.proba), n_boot=n_boot)
         for k, v in by_seed.items():
             low, high = interval(boot[k])
             yield dict(model=model, metric=k, estimate=v.mean(), low=low, high=high, fold_mean=folds[k][0], fold_sd=folds[k][1],

@@ -87,7 +87,7 @@ class AutoRadLung(nn.Module):
         self.prompts = PromptLearner(tower, protocol.class_words, protocol.n_ctx, protocol.ctx_std)
         self.meta = MetaNet(features, protocol.hidden, tower.tokens.shape[1]) if features else None
         self.project = nn.Linear(width, tower.record.out, bias=False)
-        self.log_scale = nn.Parameter(torch.tensor(1 / protocol.temperature).log(), requires_grad=protocol.learn_temperature)
+        self.log_scale = nn.Parameter(torch.tensor([1 / protocol.temperature]).log(), requires_grad=protocol.learn_temperature)
 
     def text(self, known: Tensor | None) -> Tensor:
         "What is known of B nodules (B, F) -> their class embeddings (B, 3, P) of length 1; (1, 3, P) for all alike."

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from .artifacts import CompanionError
-from .predictions import PROBABILITIES, Run, check_predictions, model_name, order_models, read_predictions, runs
+from .predictions import PROBABILITIES, Run, check_predictions, model_name, order_models, runs
 from .protocol import CLASSES
 
 # %% ../nbs/09_metrics.ipynb #17e55318
@@ -121,9 +121,10 @@ def _over_folds(run):
     center = lambda v: np.nanmean(v) if np.isfinite(v).any() else np.nan
     return {k: (np.mean([center(e[k]) for e in each]), np.mean([spread(e[k]) for e in each])) for k in each[0]}
 
-def interval(values: np.ndarray, level: float = .95) -> tuple[float, float]:
-    "Percentile interval of the resamples in which the score is defined; NaN if it never is."
+def interval(values: np.ndarray, level: float = .95, at: float | None = None) -> tuple[float, float]:
+    "Percentile interval of the resamples in which the score is defined; NaN if it never is. `at`: the estimate, to shift the mean of the resamples to it (not below 0)."
     values = values[np.isfinite(values)]
+    if at is not None: values = np.maximum(values - values.mean() + at, 0)
     return tuple(np.quantile(values, [(1 - level) / 2, (1 + level) / 2])) if len(values) else (np.nan, np.nan)
 
 def summary(
@@ -136,7 +137,7 @@ def summary(
         by_seed, folds, boot = _by_seed(run), _over_folds(run), bootstrap(run, n_boot, seed)
         size = dict(n=len(run.labels), n_patients=len(np.unique(run.patients)), n_folds=len(np.unique(run.folds[0])), n_seeds=len(run.proba), n_boot=n_boot)
         for k, v in by_seed.items():
-            low, high = interval(boot[k])
+            low, high = interval(boot[k], at=v.mean() if k == 'ece' else None)
             yield dict(model=model, metric=k, estimate=v.mean(), low=low, high=high, fold_mean=folds[k][0], fold_sd=folds[k][1],
                        seed_sd=v.std(ddof=1) if len(v) > 1 else np.nan, **size)
     return pd.DataFrame([row for m, r in runs(df).items() for row in one(m, r)])

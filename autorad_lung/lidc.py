@@ -7,16 +7,17 @@ __all__ = ['ELSEWHERE', 'FORMAT', 'PUBLISHED_TWICE', 'QUARANTINE', 'patient_fold
            'Job', 'writing', 'extract_scan', 'Extraction', 'extract', 'read_crop', 'LidcSource']
 
 # %% ../nbs/02b_lidc.ipynb #5d275a10
-import contextlib, dataclasses, errno, io, json, os
+import contextlib, dataclasses, errno, json, os
 from collections.abc import Iterable
 from functools import cached_property, partial
 from pathlib import Path
 import numpy as np
 import pandas as pd
 import pydicom
-from .artifacts import CompanionError, Store, content_key, pmap, versions, write_arrays, write_json, write_table
-from .cohort import contours, lidc_nodules, reader_masks, scan_record, scans
+from .artifacts import CompanionError, Store, content_key, pmap, versions, write_arrays, write_json
+from .cohort import lidc_nodules
 from .dicom import Volume, content_digest, is_dicom, read_series, reading
+from .marks import contours, reader_masks, scan_record, scans
 from .sources import SOURCES, Nodule, Source, padded_box, place
 from safetensors.numpy import load_file
 

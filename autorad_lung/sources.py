@@ -279,13 +279,16 @@ def place(masks: np.ndarray, origin: tuple, low: np.ndarray, high: np.ndarray) -
     return out
 
 # %% ../nbs/02_sources.ipynb #2482e1f1
+@functools.lru_cache
+def _libraries() -> dict: return versions('numpy', 'scipy', 'pylidc')
+
 class Phantom(Source):
     "LIDC-IDRI's outlines, scores, sizes and spacing, with simulated HU."
     name, caption = 'phantom', 'Simulated CT (labels, masks and sizes are real, LIDC-IDRI)'
 
     def key(self, nodule_id: str) -> str:
         row = self.row(nodule_id)
-        return content_key('phantom', SIMULATION, {k: row[k] for k in ('nodule_id', 'scan_id', 'annotation_ids', *USED_RATINGS)}, versions('numpy', 'scipy', 'pylidc'))
+        return content_key('phantom', SIMULATION, {k: row[k] for k in ('nodule_id', 'scan_id', 'annotation_ids', *USED_RATINGS)}, _libraries())
 
     @staticmethod
     def _load(row: dict) -> Nodule:

@@ -1,0 +1,81 @@
+"The main job as a user runs it: end to end, again, killed, with wrong input, and through papermill alone."
+import hashlib, json, os, random, shutil, signal, subprocess, sys, time
+from pathlib import Path
+import pandas as pd
+import pytest
+from conftest import ROOT, autorad
+
+QUICK = ['--quick', '--set', 'limit=60', '--set', 'n_ctx=4', '--workers', '1']
+
+def digests(out: Path) -> dict[str, str]:
+    "Tables, figures and features of a run."
+    files = [p for d in ('tables', 'figures') for p in (out/d).glob('*')] + [out/'features.parquet', out/'ledger.csv', out/'quarantine.csv']
+    return {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    "One uninterrupted quick run."
+    out = tmp_path_factory.mktemp('run')
+    autorad('reproduce', *QUICK, '--out', out)
+    return out
+
+def test_the_report_is_whole(run):
+    page = (run/'report'/'index.html').read_text()
+    for words in ['Table 1', 'Table 2', 'Figure 2', 'Simulated CT', 'a quick look', 'Not a medical device', 'readers_min']: assert words in page
+    assert 'http://' not in page and 'https://' not in page.replace('https://www.w3.org', '')      # nothing is asked of the network
+    for name in ('table1', 'table2', 'figure2'): assert (run/'notebooks'/f'{name}.html').exists()
+    ledger = pd.read_csv(run/'ledger.csv')
+    assert len(ledger) == 2651 and (ledger.reason.isna() == ledger.included).all()
+
+def test_again_is_quick_and_changes_no_byte(run):
+    before, start = digests(run), time.monotonic()
+    autorad('reproduce', *QUICK, '--out', run)
+    assert digests(run) == before and time.monotonic() - start < 60
+
+def test_killed_at_three_points_ends_in_the_same_bytes(run, tmp_path):
+    out, rng = tmp_path/'killed', random.Random(0)
+    shutil.copytree(run/'cache'/'cohort', out/'cache'/'cohort')                                      # the clustering, so that the kills fall into the rest
+    for wait in (8, 14, 22):
+        p = subprocess.Popen([Path(sys.executable).with_name('autorad-lung'), 'reproduce', *QUICK, '--out', str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(wait + rng.random())
+        os.killpg(p.pid, signal.SIGKILL); p.wait()
+    autorad('reproduce', *QUICK, '--out', out)
+    assert digests(out) == digests(run)
+
+def test_an_altered_output_is_made_again(run):
+    table = run/'tables'/'table1.csv'; before = table.read_bytes()
+    table.write_bytes(before.replace(b'0.', b'1.', 1))
+    autorad('reproduce', *QUICK, '--out', run)
+    assert table.read_bytes() == before
+
+def test_a_paper_notebook_works_alone_and_refuses_an_unknown_parameter(run, tmp_path):
+    papermill = [Path(sys.executable).with_name('papermill'), ROOT/'nbs'/'paper'/'table1.ipynb', tmp_path/'t.ipynb', '-k', 'python3', '-p', 'out', run, '-p', 'quick', 'True', '-p', 'settings', 'limit=60 n_ctx=4']
+    assert subprocess.run([*papermill, '-p', 'workers', '1'], capture_output=True).returncode == 0
+    bad = subprocess.run([*papermill, '-p', 'quik', 'True'], capture_output=True, text=True)
+    assert bad.returncode != 0 and 'this notebook has no such parameter' in bad.stderr
+
+@pytest.mark.parametrize('args, words', [
+    (['--preset', 'maxi'], ['maxi', 'mini, paper']),
+    (['--source', 'pet'], ['pet', 'phantom', 'nifti']),
+    (['--source', 'nifti'], ['--data']),
+    (['--source', 'nifti', '--data', 'nowhere'], ['nowhere']),
+    (['--set', 'n_ctxt=10'], ['n_ctxt', 'did you mean n_ctx']),
+    (['--set', 'n_ctx=100'], ['n_ctx', '72']),
+    (['--only', 'table9'], ['table9', 'table1']),
+])
+def test_wrong_input_is_answered_clearly(args, words, tmp_path):
+    r = autorad('reproduce', '--out', tmp_path/'o', *args, check=False)
+    assert r.returncode == 2 and 'Traceback' not in r.stderr and all(w in r.stderr for w in words), r.stderr
+
+def test_a_bad_csv_is_answered_clearly(tmp_path):
+    (tmp_path/'nodules.csv').write_text('nodule_id,patient_id,image,malignancy\na,p,x.nii.gz,3\n')
+    r = autorad('reproduce', '--source', 'nifti', '--data', tmp_path, '--out', tmp_path/'o', check=False)
+    assert r.returncode == 2 and 'mask' in r.stderr and 'nodules.csv' in r.stderr, r.stderr
+
+def test_an_interrupt_says_how_to_go_on(tmp_path):
+    p = subprocess.Popen([Path(sys.executable).with_name('autorad-lung'), 'cohort', '--out', str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(6); p.send_signal(signal.SIGINT); _, err = p.communicate(timeout=60)
+    assert p.returncode == 130 and 'the same command goes on' in err, err
+
+@pytest.mark.parametrize('command', ['reproduce', 'cohort', 'extract'])
+def test_help_has_an_example(command): assert f'Example: autorad-lung {command}' in ' '.join(autorad(command, '--help', env=os.environ | {'COLUMNS': '200', 'NO_COLOR': '1', 'TERM': 'dumb'}).stdout.split())

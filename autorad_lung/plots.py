@@ -56,7 +56,10 @@ def plate(width: float, height: float, rows: int = 1, columns: int = 1, **axes) 
 def finish(fig: Plate, caption: str) -> Plate:
     "Write the caption under the figure and fix the layout."
     fig.caption = caption
-    fig.supxlabel(textwrap.fill(caption, int(fig.get_figwidth() * 17.5)), x=.012, ha='left', fontsize=8, color=GREY, linespacing=1.35)
+    text = fig.supxlabel('', x=.012, ha='left', fontsize=8, color=GREY, linespacing=1.35)
+    for per_inch in range(20, 9, -1):                                                  # the longest lines that fit
+        text.set_text(textwrap.fill(caption, int(fig.get_figwidth() * per_inch)))
+        if text.get_window_extent().width < .976 * fig.bbox.width: break
     fig.draw_without_rendering()
     fig.set_layout_engine('none')
     return fig
@@ -107,9 +110,10 @@ def _intervals(table): return f'95 % intervals from {int(table["n_boot"].iloc[0]
 # %% ../nbs/10_plots.ipynb #5efcef45
 def _draw_confusion(ax, c, title, ylabel):
     share = c / np.maximum(c.sum(1, keepdims=True), 1e-9)
+    digits = 0 if (c == c.round()).all() else 1                                        # means over seeds are no whole numbers
     ax.imshow(share, cmap='Blues', vmin=0, vmax=1)
     for (i, j), v in np.ndenumerate(c):
-        ax.text(j, i, f'{v:,.0f}\n{share[i, j]:.0%}' if v == round(v) else f'{v:,.1f}\n{share[i, j]:.0%}', ha='center', va='center', color='white' if share[i, j] > .65 else INK)
+        ax.text(j, i, f'{v:,.{digits}f}\n{share[i, j]:.0%}', ha='center', va='center', color='white' if share[i, j] > .65 else INK)
     ax.set(xticks=range(3), yticks=range(3), xticklabels=CLASSES, xlabel='Predicted', title=title)
     ax.set_yticklabels(CLASSES if ylabel else [], rotation=90, va='center')
     ax.set_ylabel("Readers' class" if ylabel else '')
@@ -312,4 +316,4 @@ def nodule_sheet(
         for k, (_, row) in enumerate(table.iterrows()):
             axes.flat[k].set_axis_on(); _draw_nodule(axes.flat[k], images[k], None if masks is None else masks[k], row)
         fig.legend(handles=[Patch(color=v, label=k) for k, v in COLOURS.items()], loc='outside upper left', ncols=3)
-        return finish(fig, f"{what}; yellow: the consensus mask. Over each picture: the readers' class → the model's, with its probability (bold where they differ). Bars: the three probabilities. n = {len(table)}. {source.rstrip('. ')}.")
+        return finish(fig, f"{what}{'' if masks is None else '; yellow: the consensus mask'}. Over each picture: the readers' class → the model's, with its probability (bold where they differ). Bars: the three probabilities. n = {len(table)}. {source.rstrip('. ')}.")

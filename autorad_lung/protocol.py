@@ -129,9 +129,10 @@ def preset(
 
 # %% ../nbs/00_protocol.ipynb #46050b2b
 def parse_settings(
-    text: str | dict, # 'n_ctx=10 thickness_max_mm=2.5', or a dict of the same
+    text: str | dict | None, # 'n_ctx=10 thickness_max_mm=2.5', or a dict of the same
 ) -> dict:            # name -> value of the field's type
     "Settings from text, with the types of the protocol's fields; unknown names and unreadable values are refused by name."
+    text = text or ''
     pairs = text.items() if isinstance(text, dict) else [t.partition('=')[::2] for t in text.split()]
     known = {f.name: f for f in fields(Protocol)}
     out = {}

@@ -112,9 +112,9 @@ def _robust_deviation(x, low, high):
     return _sum(inner[:n]) / n
 
 @numba.njit(cache=True)
-def _firstorder(x, counts, volume, f):
-    "The 18 first-order features of values `x`, with the `counts` of the grey levels present; `volume` of a voxel in mm³."
-    n, s = len(x), np.sort(x)
+def _firstorder(x, s, counts, volume, f):
+    "The 18 first-order features of values `x` (and sorted: `s`), with the `counts` of the grey levels present; `volume` of a voxel in mm³."
+    n = len(x)
     mean = _sum(x) / n
     d = x - mean
     d2 = d * d
@@ -238,31 +238,57 @@ def _largest(a, b2, sign):
     return x
 
 @numba.njit(cache=True)
-def _mcc(p, rows, cols, px):
-    "Second-largest singular value of A(i, j) = p(i, j) / √(px(i)·px(j)), by Lanczos iteration."
-    n, v = len(px), np.sqrt(px)
-    value = p / (v[rows] * v[cols])
-    q, old, seed = np.zeros(n), np.zeros(n), 12345
-    for i in range(n):                                        # any start will do, if it is always the same
-        seed = (seed * 1103515245 + 12345) % 2147483648
-        if v[i] > 0: q[i] = seed / 2147483648 + .5 * (i % 2) - .75
+def _lanczos(value, rows, cols, v, q):
+    "Largest |eigenvalue| of the sparse symmetric matrix (rows sorted) on the complement of its eigenvector `v`, from the start `q`, which is used up."
+    n, steps = len(v), 10 * len(v) + 40
     q -= (q * v).sum() * v
-    norm, found, found_before = math.sqrt((q * q).sum()), 0., -1.
+    norm = math.sqrt((q * q).sum())
     if norm < 1e-9: return 0.
     q /= norm
-    a, b2, beta = np.zeros(10 * n + 40), np.zeros(10 * n + 40), 0.
-    for k in range(len(a)):
-        w = -beta * old
-        for e in range(len(value)): w[rows[e]] += value[e] * q[cols[e]]
-        a[k] = (q * w).sum()
-        w -= a[k] * q
-        w -= (v * w).sum() * v
-        b2[k] = (w * w).sum(); beta = math.sqrt(b2[k])
-        if k % 4 == 3 or beta < 1e-10:
-            found_before, found = found, max(_largest(a[:k + 1], b2, 1.), _largest(a[:k + 1], b2, -1.))
-            if beta < 1e-10 or abs(found - found_before) < 1e-11: break
-        old, q = q, w / beta
-    return min(max(found, 0.), 1.)
+    a, b2, old, w, beta, found = np.zeros(steps), np.zeros(steps), np.zeros(n), np.empty(n), 0., 0.
+    for k in range(steps):
+        e, alpha, along = 0, 0., 0.
+        for i in range(n):
+            w[i] = -beta * old[i]
+            while e < len(rows) and rows[e] == i: w[i] += value[e] * q[cols[e]]; e += 1
+            alpha += w[i] * q[i]; along += w[i] * v[i]
+        w -= alpha * q + along * v
+        a[k], b2[k] = alpha, (w * w).sum()
+        beta = math.sqrt(b2[k])
+        if k % 4 == 3 or beta < 1e-7:
+            before, found = found, max(_largest(a[:k + 1], b2, 1.), _largest(a[:k + 1], b2, -1.))
+            if beta < 1e-7 or abs(found - before) < 1e-12: break
+        for i in range(n): old[i] = q[i]; q[i] = w[i] / beta
+    return max(found, 0.)
+
+# %% ../nbs/04a_radiomics_fast.ipynb #58d877df
+@numba.njit(cache=True)
+def _above(a, sigma):
+    "Number of eigenvalues of the symmetric matrix `a` above `sigma` (Sylvester's law of inertia)."
+    n, count, m = len(a), 0, -a
+    for i in range(n): m[i, i] += sigma
+    for i in range(n):
+        if m[i, i] < 0: count += 1
+        for j in range(i + 1, n):
+            ratio = m[i, j] / m[i, i]
+            if ratio != 0:
+                for k in range(j, n): m[j, k] -= ratio * m[i, k]
+    return count
+
+@numba.njit(cache=True)
+def _mcc(p, rows, cols, px):
+    "Second-largest singular value of A(i, j) = p(i, j) / √(px(i)·px(j)): by Lanczos, proved by inertia (up to 256 levels)."
+    n, v = len(px), np.sqrt(px)
+    value, q, seed = p / (v[rows] * v[cols]), np.zeros(n), 12345
+    for i in range(n):                                        # any start will do, if it is always the same
+        seed = (seed * 1103515245 + 12345) % 2147483648
+        if v[i] > 0: q[i] = seed / 2147483648 - .5
+    found = _lanczos(value, rows, cols, v, q)
+    if n <= 256:
+        a, sigma = np.zeros((n, n)), found * (1 + 1e-8) + 1e-12
+        for e in range(len(value)): a[rows[e], cols[e]] = value[e]
+        if _above(a, sigma) > 1 or _above(-a, sigma) > 0: found = np.sort(np.abs(np.linalg.eigvalsh(a)))[n - 2]
+    return min(found, 1.)
 
 # %% ../nbs/04a_radiomics_fast.ipynb #3027b8fc
 @numba.njit(cache=True)
@@ -412,8 +438,8 @@ def _directed(order, first, at, gray, steps, lined, longest, entries, glcm, glrl
     return near_zero
 
 @numba.njit(cache=True)
-def _textures(images, single, widths, bins, place, size, steps, lined, longest, volume, out, levels, near_zero):
-    "Rows of 95 features (GLDM with its two unused) for the pixel values `images` (image, pixel); grey levels spanned, and doubtful MCC, by image."
+def _textures(images, ordered, single, widths, bins, place, size, steps, lined, longest, volume, out, levels, near_zero):
+    "Rows of 95 features (GLDM with its two unused) for the pixel values `images` (image, pixel), and the same sorted; grey levels spanned, and doubtful MCC, by image."
     capacity = 2 * len(place)
     entries = np.empty(capacity, np.int64), np.empty(capacity, np.int64), np.empty(capacity, np.int64)
     rows, cols, counts = entries
@@ -422,7 +448,7 @@ def _textures(images, single, widths, bins, place, size, steps, lined, longest, 
         gray, order, first, at = _by_level(level, place, size)
         pixels, s = first[1:] - first[:-1], np.empty(len(gray))
         levels[m] = level.max()
-        _firstorder(images[m], pixels, volume, out[m, :18])
+        _firstorder(images[m], ordered[m], pixels, volume, out[m, :18])
         near_zero[m] = _directed(order, first, at, gray, steps, lined, longest, entries, out[m, 18:42], out[m, 42:58])
         n = _glszm_entries(order, first, at, steps, rows, cols, counts)
         _size_features(counts[:n], rows[:n], cols[:n], gray, out[m, 58:74])
@@ -632,24 +658,23 @@ def _gradient(hu, z, y0, y1, x0, x1, dz, dy, dx):
 _RING = np.round(np.array([-np.sin(np.arange(8) * np.pi / 4), np.cos(np.arange(8) * np.pi / 4)]), 5)   # rows and columns of the neighbours, as scikit-image rounds them
 
 @numba.njit(cache=True)
-def _at(slice_, y, x):
-    "Pixel of a slice; 0 outside."
-    return float(slice_[y, x]) if 0 <= y < slice_.shape[0] and 0 <= x < slice_.shape[1] else 0.
-
-@numba.njit(cache=True)
-def _lbp(slice_, y0, y1, x0, x1):
-    "Uniform local binary pattern (rows, columns), 0 to 9."
-    out, ring = np.empty((y1 - y0, x1 - x0)), np.empty(8, np.int64)
-    for y in range(y0, y1):
-        for x in range(x0, x1):
-            for i in range(8):
-                r, c = y + _RING[0, i], x + _RING[1, i]
-                top, left = math.floor(r), math.floor(c)
-                low, right, dr, dc = math.ceil(r), math.ceil(c), r - top, c - left
-                upper = (1 - dc) * _at(slice_, top, left) + dc * _at(slice_, top, right)
-                lower = (1 - dc) * _at(slice_, low, left) + dc * _at(slice_, low, right)
-                ring[i] = (1 - dr) * upper + dr * lower - slice_[y, x] >= 0
-            out[y - y0, x - x0] = ring.sum() if np.abs(ring[1:] - ring[:-1]).sum() <= 2 else 9
+def _lbp(hu, z, y0, x0, inside):
+    "Uniform local binary pattern, 0 to 9, at the pixels `inside` (rows, columns) of the box that starts at (y0, x0) of slice `z`; 0 elsewhere."
+    plane, ring = np.zeros((hu.shape[1] + 2, hu.shape[2] + 2)), np.empty(8, np.int64)
+    plane[1:-1, 1:-1] = hu[z]                                  # a rim of zeros
+    out = np.zeros(inside.shape)
+    for a, b in zip(*np.nonzero(inside)):
+        y, x = a + y0, b + x0
+        for i in range(8):
+            r, c = y + _RING[0, i], x + _RING[1, i]
+            top, left = math.floor(r), math.floor(c)
+            low, right, dr, dc = math.ceil(r) + 1, math.ceil(c) + 1, r - top, c - left
+            top += 1; left += 1
+            upper = (1 - dc) * plane[top, left] + dc * plane[top, right]
+            ring[i] = (1 - dr) * upper + dr * ((1 - dc) * plane[low, left] + dc * plane[low, right]) - plane[y + 1, x + 1] >= 0
+        changes, ones = 0, ring[0]
+        for i in range(1, 8): changes += ring[i] != ring[i - 1]; ones += ring[i]
+        out[a, b] = ones if changes <= 2 else 9
     return out
 
 def _pointwise(x: np.ndarray, m: float) -> list[np.ndarray]:
@@ -704,7 +729,7 @@ def _images(hu, box, inside, spacing_mm, recipe, own, scan_max):
         logs.append(x)
     original = volume[box][0]
     planes = [original, *_wavelet(hu, box, axes)]
-    rest = [*_pointwise(original, own if scan_max is None else float(scan_max)), _gradient(hu, z, y0, y1, x0, x1, *spacing_mm), _lbp(hu[z], y0, y1, x0, x1)]
+    rest = [*_pointwise(original, own if scan_max is None else float(scan_max)), _gradient(hu, z, y0, y1, x0, x1, *spacing_mm), _lbp(hu, z, y0, x0, inside)]
     return np.array([*(p[inside] for p in planes), *logs, *(p[inside] for p in rest)], dtype=float), by_itk
 
 @functools.lru_cache
@@ -734,7 +759,7 @@ def fast_features(
     lined = np.array([np.bincount(line).max() > 1 for line in (y, x, y - x + width, y + x)])
     place, (single, widths, bins) = (y + 1) * width + x + 1, _binning(recipe)
     out, levels, doubtful = np.empty((len(images), 95)), np.empty(len(images), np.int64), np.empty(len(images), bool)
-    _textures(images, single, widths, bins, place, height * width, steps, lined, max(inside.shape), math.prod(spacing_mm), out, levels, doubtful)
+    _textures(images, np.sort(images, axis=1), single, widths, bins, place, height * width, steps, lined, max(inside.shape), math.prod(spacing_mm), out, levels, doubtful)
     for i in np.flatnonzero(doubtful & (levels <= 256)): out[i, MCC_COLUMN] = _mcc_dense(images[i], widths[i], bins[i], single[i], place, height * width, steps)
     shape = _shape(inside, spacing_mm)[:len(RECIPES[recipe][1])] if kind == 'shape' else _shape2d(inside, spacing_mm)
     values = np.concatenate([shape, out[:, _COLUMNS].ravel()])

@@ -7,7 +7,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from autorad_lung.cohort import lidc_nodules, score_label
 from autorad_lung.marks import scan_record, scans
-from autorad_lung.sources import Phantom, rng_of, scan_traits
+from autorad_lung.phantom import rng_of, scan_traits
+from autorad_lung.sources import Phantom
 
 def rows_of(scan_id: int, store):
     "lidc_nodules' rows of one scan."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CLIP_MEAN', 'CLIP_STD', 'TOWERS', 'GAINS', 'PIECES', 'Tower', 'tower', 'draw', 'small_tokenizer', 'tower_folder',
-           'load_image_tower', 'TextTower', 'load_text_tower', 'pixels', 'embed', 'embed_table']
+           'load_image_tower', 'TextTower', 'load_text_tower', 'embed', 'embed_table']
 
 # %% ../nbs/05_encoders.ipynb #38c8ae5b
 import functools, json, tempfile, zlib
@@ -17,6 +17,7 @@ import transformers
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from .artifacts import CompanionError, Rows, Store, content_key, row_table, versions
+from .preprocessing import to_tower
 
 # %% ../nbs/05_encoders.ipynb #3d72e573
 CLIP_MEAN, CLIP_STD = (.48145466, .4578275, .40821073), (.26862954, .26130258, .27577711)
@@ -183,20 +184,11 @@ def load_text_tower(name: str, store: Store) -> TextTower:
     return _text_tower(name, str(store.root))
 
 # %% ../nbs/05_encoders.ipynb #417e4173
-def pixels(
-    images: np.ndarray, # (N, S, S) float32 in [0, 1]
-    t: Tower,
-) -> Tensor:            # (N, 3, size, size), normalised as the tower wants it
-    "Grey images as a tower's input: resized (bilinear, antialiased when shrinking), three equal channels, its mean and std."
-    x = torch.from_numpy(np.ascontiguousarray(images, dtype='f4'))[:, None]
-    if x.shape[-1] != t.size: x = F.interpolate(x, size=(t.size, t.size), mode='bilinear', antialias=True)
-    return (x.expand(-1, 3, -1, -1) - torch.tensor(t.mean)[:, None, None]) / torch.tensor(t.std)[:, None, None]
-
 @torch.inference_mode()
 def embed(images: np.ndarray, name: str, store: Store) -> np.ndarray:
     "Images (N, S, S) in [0, 1] -> embeddings (N, width) float32, the mean of the tokens after the final norm."
     t = tower(name, 'image')
-    return load_image_tower(name, store)(pixels(images, t)).last_hidden_state.mean(1).numpy()
+    return load_image_tower(name, store)(to_tower(images, t.mean, t.std, t.size)).last_hidden_state.mean(1).numpy()
 
 class _EmbedOne:
     "Picklable: one image -> its row."

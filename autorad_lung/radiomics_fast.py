@@ -238,6 +238,19 @@ def _largest(a, b2, sign):
     return x
 
 @numba.njit(cache=True)
+def _splits(rows, cols, px):
+    "Do the levels fall into sets that are no neighbours, or into two that are only each other's? Then a second eigenvalue is 1 or -1."
+    n = len(px)
+    root = np.arange(2 * n)                                    # union-find; level i stands once on the left (i), once on the right (n + i)
+    sets = 2 * (px > 0).sum()
+    for e in range(len(rows)):
+        a, b = rows[e], n + cols[e]
+        while root[a] != a: root[a] = root[root[a]]; a = root[a]
+        while root[b] != b: root[b] = root[root[b]]; b = root[b]
+        if a != b: root[a] = b; sets -= 1
+    return sets > 1
+
+@numba.njit(cache=True)
 def _lanczos(value, rows, cols, v, q):
     "Largest |eigenvalue| of the sparse symmetric matrix (rows sorted) on the complement of its eigenvector `v`, from the start `q`, which is used up."
     n, steps = len(v), 10 * len(v) + 40
@@ -255,7 +268,7 @@ def _lanczos(value, rows, cols, v, q):
         w -= alpha * q + along * v
         a[k], b2[k] = alpha, (w * w).sum()
         beta = math.sqrt(b2[k])
-        if k % 4 == 3 or beta < 1e-7:
+        if k % 8 == 7 or beta < 1e-7:
             before, found = found, max(_largest(a[:k + 1], b2, 1.), _largest(a[:k + 1], b2, -1.))
             if beta < 1e-7 or abs(found - before) < 1e-12: break
         for i in range(n): old[i] = q[i]; q[i] = w[i] / beta
@@ -278,6 +291,7 @@ def _above(a, sigma):
 @numba.njit(cache=True)
 def _mcc(p, rows, cols, px):
     "Second-largest singular value of A(i, j) = p(i, j) / √(px(i)·px(j)): by Lanczos, proved by inertia (up to 256 levels)."
+    if _splits(rows, cols, px): return 1.
     n, v = len(px), np.sqrt(px)
     value, q, seed = p / (v[rows] * v[cols]), np.zeros(n), 12345
     for i in range(n):                                        # any start will do, if it is always the same
@@ -522,7 +536,8 @@ def _distances(mask, dz, dy, dx):
 # %% ../nbs/04a_radiomics_fast.ipynb #db282798
 def _mesh(mask, spacing_mm):
     "Area in mm² and volume in mm³ of the marching-cubes mesh of a one-slice mask."
-    m = np.pad(mask, 1).astype(np.uint8)
+    m = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.int64)
+    m[1:-1, 1:-1] = mask
     count = np.bincount((m[:-1, :-1] + 2 * m[:-1, 1:] + 4 * m[1:, :-1] + 8 * m[1:, 1:]).ravel(), minlength=16)
     return float(count @ _window_areas(spacing_mm)), float(count @ _WINDOW_VOLUMES) * math.prod(spacing_mm)
 
@@ -557,36 +572,48 @@ def _shape2d(mask: np.ndarray, spacing_mm: tuple) -> list[float]:
 TAPS = np.array([pywt.Wavelet('coif1').dec_lo, pywt.Wavelet('coif1').dec_hi])   # (low or high, 6)
 
 @numba.njit(cache=True)
-def _swt_axis(x, taps, beyond, out):
-    "Filter (k, n + 5) -> (2, k, n) along the last axis, low and high; `beyond[o]` taps of output o reach past the wrapped end."
+def _axis(start, stop, n):
+    "Sources (stop - start + 5) of one axis, wrapped, and for each output the taps in the order in which pywt adds them."
+    even = n + n % 2                                           # an odd axis is extended by its first value
+    source, order = np.empty(stop - start + 5, np.int64), np.empty((stop - start, 6), np.int64)
+    for i in range(len(source)): source[i] = (start - 2 + i) % even % n
+    for o in range(stop - start):
+        beyond = max(start + o + 4 - even, 0)                  # taps that reach past the wrapped end come first, in reverse
+        for j in range(6): order[o, j] = beyond - 1 - j if j < beyond else j
+    return source, order
+
+@numba.njit(cache=True)
+def _filter(x, taps, order, out):
+    "Low- and high-pass (2, rows, columns) of `x` (rows, columns + 5) along its rows."
     for band in range(2):
-        for k in range(x.shape[0]):
-            for o in range(out.shape[2]):
+        for r in range(len(x)):
+            for o in range(len(order)):
                 total = 0.
-                for j in range(beyond[o] - 1, -1, -1): total += taps[band, j] * x[k, o + 5 - j]
-                for j in range(max(beyond[o], 0), 6): total += taps[band, j] * x[k, o + 5 - j]
-                out[band, k, o] = total
+                for j in order[o]: total += taps[band, j] * x[r, o + 5 - j]
+                out[band, r, o] = total
 
-def _swt(x, axis, beyond):
-    "Low- and high-pass of block `x` along `axis`, stacked in front: (..., n + 5, ...) -> (2, ..., n, ...)."
-    x = np.ascontiguousarray(np.moveaxis(x, axis, -1))
-    out = np.empty((2, math.prod(x.shape[:-1]), len(beyond)))
-    _swt_axis(x.reshape(-1, x.shape[-1]), TAPS, beyond, out)
-    return np.moveaxis(out.reshape(2, *x.shape[:-1], len(beyond)), -1, axis)
-
-def _wavelet(hu: np.ndarray, box: tuple, axes: int) -> np.ndarray:
-    "Bands (8 or 4, rows, columns) inside `box` (slices of z, y, x; one slice of z), in the order of `_BANDS`."
-    index, beyond = [], []
-    for n, s in zip(hu.shape, box):
-        even = n + n % 2
-        i = np.arange(s.start - 2, s.stop + 3) % even
-        index.append(np.where(i == n, 0, i))                   # an odd axis is extended by its first value
-        beyond.append(np.arange(s.start, s.stop) + 3 - even + 1)
-    if axes == 2: index[0] = [box[0].start]
-    x = hu[np.ix_(*index)].astype(float)
-    for axis in range(-1, -axes - 1, -1): x = _swt(x, axis, beyond[axis])
-    x = x.transpose(*range(axes)[::-1], *range(axes, axes + 3)).reshape(2**axes, *x.shape[-2:])
-    return np.roll(x, -1, axis=0)                              # the low-pass band comes last
+@numba.njit(cache=True)
+def _wavelet(hu, z, y0, y1, x0, x1, axes, taps):
+    "Bands (8 or 4, rows, columns) of slice `z` inside a box, in the order of `_BANDS`."
+    h, w, depth = y1 - y0, x1 - x0, 6 if axes == 3 else 1
+    (zs, z_order), (ys, y_order), (xs, x_order) = _axis(z, z + 1, hu.shape[0]), _axis(y0, y1, hu.shape[1]), _axis(x0, x1, hu.shape[2])
+    if axes == 2: zs[0] = z
+    block, along_x, along_y = np.empty((h + 5, w + 5)), np.empty((2, h + 5, w)), np.empty((2, w, h))
+    planes, bands = np.empty((2, 2, h * w, depth)), np.empty((2**axes, h, w))
+    for k in range(depth):
+        for r in range(h + 5):
+            for c in range(w + 5): block[r, c] = hu[zs[k], ys[r], xs[c]]
+        _filter(block, taps, x_order, along_x)
+        for bx in range(2):
+            _filter(along_x[bx].T, taps, y_order, along_y)
+            for by in range(2): planes[bx, by, :, k] = along_y[by].T.copy().ravel()
+    for bx in range(2):
+        for by in range(2):
+            if axes == 2: bands[(2 * bx + by - 1) % 4] = planes[bx, by, :, 0].copy().reshape(h, w); continue
+            along_z = np.empty((2, h * w, 1))
+            _filter(planes[bx, by], taps, z_order, along_z)
+            for bz in range(2): bands[(4 * bx + 2 * by + bz - 1) % 8] = along_z[bz].reshape(h, w)   # the low-pass band comes last
+    return bands
 
 # %% ../nbs/04a_radiomics_fast.ipynb #920421a7
 @numba.njit(cache=True)
@@ -700,8 +727,9 @@ def _check(hu, mask, spacing_mm, recipe, scan_max):
     "Box of the mask on its slice, and max |HU|; a `CompanionError` for what PyRadiomics refuses, leaves out or cannot compute."
     if hu.ndim != 3 or hu.shape != mask.shape: raise CompanionError(f'image {hu.shape} and mask {mask.shape} are not two equal volumes', 'mask', 'give (slice, row, column) arrays')
     if not np.issubdtype(hu.dtype, np.integer): raise CompanionError(f'the image is {hu.dtype}, not whole HU', 'image', 'round it to int16')
-    z, y, x = (np.flatnonzero(mask.any(axis=a)) for a in ((1, 2), (0, 2), (0, 1)))
+    z = np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1))
     if len(z) != 1: raise CompanionError(f'the mask lies on {len(z)} slices', 'mask', 'a slice recipe needs a mask on exactly one')
+    y, x = (np.flatnonzero(mask[z[0]].any(axis=a)) for a in (1, 0))
     if y[0] == y[-1] or x[0] == x[-1]: raise CompanionError('the mask is a single pixel or a line along an axis', 'mask', 'PyRadiomics needs two rows and two columns; leave the nodule out')
     for axis, n, d in zip('zyx', hu.shape, spacing_mm):
         need = max(4, *(math.ceil(s / d) + 1 for s in RECIPES[recipe][3]))
@@ -714,8 +742,10 @@ def _check(hu, mask, spacing_mm, recipe, scan_max):
 # %% ../nbs/04a_radiomics_fast.ipynb #697f0886
 def _on_edge(x: np.ndarray, own: float) -> bool:
     "Would LoG values `x` of an image with max |HU| `own` tell our rounding from ITK's?"
-    near_bin = np.abs(x - 25 * np.round(x / 25)).min() < 1e-7 * own
-    return bool(near_bin or np.abs([x.mean(), *np.percentile(x, (0, 10, 50, 90, 100))]).min() < 1e-4 * own)
+    s, near = np.sort(x), 1e-7 * own
+    p10, p90 = _percentile(s, 10), _percentile(s, 90)
+    tied = (np.abs(x - p10) < near).sum() > 1 or (np.abs(x - p90) < near).sum() > 1
+    return bool(tied or np.abs(x - 25 * np.round(x / 25)).min() < near or min(abs(v) for v in (x.mean(), s[0], p10, s[len(s) // 2], p90, s[-1])) < 1e-4 * own)
 
 def _images(hu, box, inside, spacing_mm, recipe, own, scan_max):
     "Pixel values (image, pixel) of all filtered images of the recipe inside the mask, and how many LoG images ITK made."
@@ -724,11 +754,11 @@ def _images(hu, box, inside, spacing_mm, recipe, own, scan_max):
     volume = hu.astype(float)
     logs, by_itk = [], 0
     for s in sigmas:
-        x = _log(volume, box, spacing_mm, s)[inside]
+        x = _log(volume, box, spacing_mm, s)[inside].astype(float)
         if _on_edge(x, own): x, by_itk = _log_itk(hu, box, spacing_mm, s)[inside], by_itk + 1
         logs.append(x)
     original = volume[box][0]
-    planes = [original, *_wavelet(hu, box, axes)]
+    planes = [original, *_wavelet(hu, z, y0, y1, x0, x1, axes, TAPS)]
     rest = [*_pointwise(original, own if scan_max is None else float(scan_max)), _gradient(hu, z, y0, y1, x0, x1, *spacing_mm), _lbp(hu, z, y0, x0, inside)]
     return np.array([*(p[inside] for p in planes), *logs, *(p[inside] for p in rest)], dtype=float), by_itk
 

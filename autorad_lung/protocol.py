@@ -114,7 +114,7 @@ def _check(f: dataclasses.Field, value):
 
 # %% ../nbs/00_protocol.ipynb #ab03c336
 PRESETS = {
-    'mini':  dict(image_tower='mini-aimv2', text_tower='mini-clip-text', learning_rate=.02, epochs=12, warmup_epochs=1),
+    'mini':  dict(image_tower='mini-aimv2', text_tower='mini-clip-text', learning_rate=.02, epochs=12, warmup_epochs=1, temperature=.3),
     'paper': dict(image_tower='aimv2-large-patch14-224', text_tower='clip-vit-base-patch16'),
 }
 PAPER_OPTIMISER = dict(optimiser='sgd', learning_rate=1e-4, momentum=.9, weight_decay=5e-7)   # as reported (via a review)

@@ -77,7 +77,7 @@ def _fsync(path):
 def atomic(path: Path) -> Iterator[Path]:
     "Give a temporary path in `path`'s own folder; on success it is flushed and renamed to `path`, on failure removed."
     path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
-    tmp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    tmp = path.with_name(f'.tmp{os.getpid()}.{path.name}')
     try:
         yield tmp
         _fsync(tmp); os.replace(tmp, path); _fsync(path.parent)
@@ -159,7 +159,10 @@ def _backend(workers: int, scheduler: str | None):
         return
     try: from distributed import Client
     except ImportError: raise CompanionError('a Dask scheduler was given, but Dask is not installed', '--scheduler', "pip install 'autorad-lung[cluster]'") from None
-    with Client(scheduler, timeout='20s', set_as_default=False) as client, joblib.parallel_config('dask', client=client, n_jobs=-1, wait_for_workers_timeout=60): yield
+    try: client = Client(scheduler, timeout='20s', set_as_default=False)
+    except (OSError, ValueError) as e:
+        raise CompanionError(f'no Dask scheduler answers ({e})', scheduler, 'start one with `dask scheduler`, and give its address as tcp://host:8786') from None
+    with client, joblib.parallel_config('dask', client=client, n_jobs=-1, wait_for_workers_timeout=60): yield
 
 def pmap(
     fn: Callable,                # picklable for several workers: a function of a module, or a partial of one

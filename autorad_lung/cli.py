@@ -13,7 +13,7 @@ from typing import Annotated, Optional
 import typer
 from . import cohort as cohorts
 from .artifacts import CompanionError, Store
-from .pipeline import Study, write_features
+from .pipeline import Study, write_features, write_ledger
 from .report import reproduce as run_all
 
 # %% ../nbs/12_cli.ipynb #61407545
@@ -54,9 +54,8 @@ def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini
     Example: `autorad-lung cohort --set readers_min=1 --set edge_rule=half-down`
     """
     s = _study(source, data, preset, out, set_, quick, workers, None)
-    summary, path = cohorts.ledger_summary(s.cohort), Path(out)/'ledger.csv'
-    cohorts.write_folds(path, s.cohort)
-    typer.echo(json.dumps(summary.to_dict('records'), indent=1) if as_json else f'{summary.to_string(index=False)}\n\none row a nodule, with folds: {path}')
+    summary, paths = cohorts.ledger_summary(s.cohort), write_ledger(s.cohort, s.folder)
+    typer.echo(json.dumps(summary.to_dict('records'), indent=1) if as_json else f'{summary.to_string(index=False)}\n\none row a nodule: {paths["ledger"]}; folds: {paths["folds"]}')
 
 # %% ../nbs/12_cli.ipynb #1c532d9e
 @app.command()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['INPUT_STAGES', 'QUICK', 'notebooks', 'Setup', 'limit_ledger', 'quarantine_ledger', 'Inputs', 'Study',
-           'from_parameters', 'write_features']
+           'from_parameters', 'write_ledger', 'write_features']
 
 # %% ../nbs/11_pipeline.ipynb #e922573a
 import dataclasses
@@ -200,14 +200,23 @@ def from_parameters(
     return Study(**{k: variables[k] for k in known if k in variables})
 
 # %% ../nbs/11_pipeline.ipynb #23f314a8
+def write_ledger(
+    ledger: pd.DataFrame, # one row a nodule
+    folder: Path,
+) -> dict[str, Path]:     # what was written, by name
+    "`ledger.csv`: every nodule, in or out and why; `folds.csv`: who is tested in which fold, under its hash."
+    paths = {'ledger': Path(folder)/'ledger.csv', 'folds': Path(folder)/'folds.csv'}
+    write_text(paths['ledger'], ledger.to_csv(index=False, lineterminator='\n'))
+    cohort.write_folds(paths['folds'], ledger)
+    return paths
+
 def write_features(
     study: Study,
 ) -> dict[str, Path]: # what was written, by name
     "Radiomic features (`features.parquet`), the ledger and the quarantine, in the study's folder."
     rows, p = study.radiomics, study.protocol
     features = pd.DataFrame(rows.arrays['features'], columns=radiomics.recipe(p.recipe).names)
-    paths = {n: study.folder/f for n, f in [('features', 'features.parquet'), ('ledger', 'ledger.csv'), ('quarantine', 'quarantine.csv')]}
+    paths = {'features': study.folder/'features.parquet', 'quarantine': study.folder/'quarantine.csv'} | write_ledger(study.ledger, study.folder)
     write_table(paths['features'], pd.concat([rows.table, features], axis=1))
-    cohort.write_folds(paths['ledger'], study.ledger)
     write_text(paths['quarantine'], study.quarantine.to_csv(index=False, lineterminator='\n'))
     return paths

@@ -9,7 +9,7 @@ QUICK = ['--quick', '--set', 'limit=60', '--set', 'n_ctx=4', '--workers', '1']
 
 def digests(out: Path) -> dict[str, str]:
     "Tables, figures and features of a run."
-    files = [p for d in ('tables', 'figures') for p in (out/d).glob('*')] + [out/'features.parquet', out/'ledger.csv', out/'quarantine.csv']
+    files = [p for d in ('tables', 'figures') for p in (out/d).glob('*')] + [out/'features.parquet', out/'ledger.csv', out/'folds.csv', out/'quarantine.csv']
     return {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 @pytest.fixture(scope='module')

@@ -155,8 +155,7 @@ def declared(values: dict, recipe: Recipe) -> np.ndarray:
 SCALED_BY_MAXIMUM, MAX_LEVELS, MANY_LEVELS = ('Square', 'SquareRoot', 'Logarithm', 'Exponential'), 2048, 256
 
 def _sitk(array, spacing_mm):
-    image = sitk.GetImageFromArray(array)
-    image.SetSpacing([float(d) for d in spacing_mm[::-1]])
+    image = sitk.GetImageFromArray(array); image.SetSpacing([float(d) for d in spacing_mm[::-1]])
     return image
 
 @functools.lru_cache(8)
@@ -179,16 +178,7 @@ def _bounded(image, mask, name, settings):
     if 'binCount' not in settings and (levels := np.ptp(x) / settings.get('binWidth', 25)) > MAX_LEVELS:
         raise CompanionError(f'{levels:.0f} grey levels in the {name} image', 'image', "look for metal or a wrong rescale slope in it, or use scan_maximum='fixed', which clips HU")
 
-def _quiet(fn):
-    "Without NumPy's warnings on empty means: what comes out as NaN is counted in the row."
-    @functools.wraps(fn)
-    def quiet(*args, **kwargs):
-        with warnings.catch_warnings(), np.errstate(all='ignore'):
-            warnings.simplefilter('ignore', RuntimeWarning)
-            return fn(*args, **kwargs)
-    return quiet
-
-@_quiet
+@np.errstate(all='ignore')
 def pyradiomics_features(hu: np.ndarray, mask: np.ndarray, spacing_mm, recipe: Recipe, scan_max: float | None = None) -> dict:
     "The reference engine: name -> value, from PyRadiomics' own filters and feature classes. `scan_max`: max |HU| of the whole scan, None for the crop's."
     ex = _extractor(json.dumps(recipe.params)); roi = _sitk(mask.astype('u4'), spacing_mm)
@@ -197,7 +187,9 @@ def pyradiomics_features(hu: np.ndarray, mask: np.ndarray, spacing_mm, recipe: R
     for kind, custom in ex.enabledImagetypes.items():
         for image, name, settings in filtered(kind, hu, spacing_mm, scan_max, ex.settings | (custom or {})):
             _bounded(image, mask, name, settings)
-            values |= ex.computeFeatures(*imageoperations.cropToTumorMask(image, roi, box), name, **settings)
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore', RuntimeWarning)                 # means of nothing: the NaN are counted in the row
+                values |= ex.computeFeatures(*imageoperations.cropToTumorMask(image, roi, box), name, **settings)
     return values
 
 # %% ../nbs/04b_radiomics.ipynb #48fc7c61
@@ -256,12 +248,17 @@ def _scan_rule(rule: str, hu, recorded):
     if rule == 'fixed': return np.clip(hu, *FIXED_HU), float(FIXED_HU[1]), False
     return hu, recorded if rule == 'scan' else None, rule == 'scan' and recorded is None
 
-def _most_levels(values: np.ndarray, recipe: Recipe) -> int:
-    "Grey levels of the image that has most, from each image's extremes and bin width."
-    v, widths = dict(zip(recipe.names, values)), {'lbp-2D': 1}
-    images = dict.fromkeys(n.rsplit('_', 2)[0] for n in recipe.names if n.endswith('_firstorder_Maximum') and 'exponential' not in n)
-    width = recipe.params['setting']['binWidth']
-    return int(max(v[f'{i}_firstorder_Maximum'] // (w := widths.get(i, width)) - v[f'{i}_firstorder_Minimum'] // w + 1 for i in images))
+@functools.lru_cache(8)
+def _extremes(names: tuple, width: float):
+    "Where each image's maximum and minimum stand among the features, and its bin width; `exponential` has a fixed number of bins."
+    at = {n: i for i, n in enumerate(names)}
+    images = [n.rsplit('_', 2)[0] for n in names if n.endswith('_firstorder_Maximum') and not n.startswith('exponential')]
+    return *(np.array([at[f'{i}_firstorder_{m}imum'] for i in images]) for m in ('Max', 'Min')), np.array([1 if i == 'lbp-2D' else width for i in images])
+
+def _most_levels(values: np.ndarray, r: Recipe) -> int:
+    "Grey levels of the image that has most."
+    high, low, width = _extremes(r.names, r.params['setting']['binWidth'])
+    return int((values[high] // width - values[low] // width).max()) + 1
 
 def _scan_ends(nodule: Nodule) -> np.ndarray:
     "Sides (3, 2) at which the scan itself ends, as far as the record tells: no margin is missing there."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ELSEWHERE', 'FORMAT', 'PUBLISHED_TWICE', 'QUARANTINE', 'patient_folder', 'series_files', 'even_run', 'cut_nodule',
-           'Job', 'writing', 'extract_scan', 'Extraction', 'extract', 'read_crop', 'LidcSource']
+           'Job', 'writing', 'extract_scan', 'Extraction', 'find_jobs', 'extract', 'read_crop', 'LidcSource']
 
 # %% ../nbs/02b_lidc.ipynb #5d275a10
 import contextlib, dataclasses, errno, json, os
@@ -42,7 +42,7 @@ def _series_of(path: Path) -> str | None:
 
 def patient_folder(data: Path, patient_id: str) -> Path | None:
     "The patient's folder, in `data` or in its subfolder LIDC-IDRI."
-    return next((f for f in (data/patient_id, data/'LIDC-IDRI'/patient_id) if f.exists()), None)
+    with reading(data): return next((f for f in (data/patient_id, data/'LIDC-IDRI'/patient_id) if f.exists()), None)
 
 def series_files(
     data: Path,       # the tree
@@ -51,7 +51,8 @@ def series_files(
     "Files of one scan, by pylidc's layout or, failing that, by their headers."
     scan = scan_record(scan_id)
     if (base := patient_folder(data, scan.patient_id)) is None: return []
-    if (exact := base/scan.study_uid/scan.series_uid).is_dir(): return _walk(exact)
+    with reading(base):
+        if (exact := base/scan.study_uid/scan.series_uid).is_dir(): return _walk(exact)
     by_header = {p: _series_of(p) for p in _walk(base)}
     if scan.series_uid not in by_header.values(): return []
     return [p for p, uid in by_header.items() if uid in (scan.series_uid, None)]      # a damaged file may be one of ours: the reader will say so
@@ -192,6 +193,19 @@ class Extraction:
         return (f'{len(self.scans) + bad + len(self.unmarked)} of 1,018 scans are here: {len(self.scans)} read, {bad} in quarantine, {len(self.unmarked)} without nodules; '
                 f'{len(self.absent)} absent. {len(self.nodules)} nodules, {len(self.quarantine) - bad} more in quarantine.')
 
+def _is_here(data: Path, scan_id: int) -> bool:
+    try: return bool(series_files(data, scan_id))
+    except CompanionError: return True                                # it cannot be read, and need not be
+
+def find_jobs(data: Path, store: Store, workers: int = 1, quiet: bool | None = None) -> tuple[list[Job], list[int]]:
+    "Scans with nodules whose patient has a folder in `data`, and scans there without nodules."
+    if not data.is_dir(): raise CompanionError('there is no such folder', data, 'give the folder with the LIDC-IDRI-nnnn folders; `autorad-lung download` makes one')
+    known, marked = scans(), lidc_nodules(store, workers, quiet)
+    present = [s for s, p in zip(known.scan_id, known.patient_id) if patient_folder(data, p) is not None]
+    if not present: raise CompanionError('no folder of a LIDC-IDRI patient in it', data, 'its subfolders should be called LIDC-IDRI-0001 and so on; `autorad-lung download` makes them')
+    nodules = {s: tuple(zip(g.nodule_id, g.annotation_ids)) for s, g in marked.groupby('scan_id')}
+    return [Job(s, nodules[s]) for s in present if s in nodules], [s for s in present if s not in nodules and _is_here(data, s)]
+
 QUARANTINE = ['patient_id', 'scan_id', 'nodule_id', 'file', 'reason', 'remedy']
 
 def extract(
@@ -203,22 +217,11 @@ def extract(
     quiet: bool | None = None,
 ) -> Extraction:
     "Crops of all nodules of all scans in the tree, into the store; what is known is not read again."
-    data = Path(data)
-    if not data.is_dir(): raise CompanionError('there is no such folder', data, 'give the folder with the LIDC-IDRI-nnnn folders; `autorad-lung download` makes one')
-    known, marked = scans(), lidc_nodules(store, workers, quiet)
-    present = [s for s, p in zip(known.scan_id, known.patient_id) if patient_folder(data, p) is not None]
-    if not present: raise CompanionError('no folder of a LIDC-IDRI patient in it', data, 'its subfolders should be called LIDC-IDRI-0001 and so on; `autorad-lung download` makes them')
-    nodules = {s: tuple(zip(g.nodule_id, g.annotation_ids)) for s, g in marked.groupby('scan_id')}
-    unmarked = [s for s in present if s not in nodules and _is_here(data, s)]
-    jobs = [Job(s, nodules[s]) for s in present if s in nodules]
-    found = list(pmap(partial(extract_scan, data=data, store=store, verify=verify), jobs, workers=workers, scheduler=scheduler, desc='scans', quiet=quiet))
-    return _tables(jobs, found, unmarked, known.scan_id.tolist())
+    jobs, unmarked = find_jobs(Path(data), store, workers, quiet)
+    found = list(pmap(partial(extract_scan, data=Path(data), store=store, verify=verify), jobs, workers=workers, scheduler=scheduler, desc='scans', quiet=quiet))
+    return _tables(jobs, found, unmarked, scans().scan_id.tolist())
 
 # %% ../nbs/02b_lidc.ipynb #8e9678bc
-def _is_here(data: Path, scan_id: int) -> bool:
-    try: return bool(series_files(data, scan_id))
-    except CompanionError: return True                                # it cannot be read, and need not be
-
 def _tables(jobs: list[Job], found: list[dict], unmarked: list[int], known: list[int]) -> Extraction:
     "Summaries -> tables, in the order of the scans."
     read = [(j, f) for j, f in zip(jobs, found) if 'scan' in f]

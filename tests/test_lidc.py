@@ -363,11 +363,13 @@ def test_a_nodule_across_uneven_steps_is_refused_alone(tree, store, scan_ids, mo
     n = lidc.cut_nodule(moved, 'n', 'p', [int(a) for a in rows.annotation_ids.iloc[0].split(';')])
     assert 'region cut at uneven slice steps' in n.flags and n.hu.shape[0] < low.hu.shape[0] and np.array_equal(n.hu, low.hu[:n.hu.shape[0]])
 
-def test_an_unreadable_folder(tree, store, scan_ids, tmp_path):
+@pytest.mark.parametrize('level', [0, 2])
+def test_an_unreadable_folder(level, tree, store, scan_ids, tmp_path):
     if os.geteuid() != 0 and not hasattr(os, 'chmod'): pytest.skip('permissions cannot be taken here')
     with one_scan(tree, scan_ids[0], tmp_path) as (t, folder):
         shutil.copytree(scan_folder(tree, scan_ids[1]).parents[1], t/scan_record(scan_ids[1]).patient_id)
         s = new_store(store, tmp_path/'s')
+        folder = [folder, *folder.parents][level]               # the series' folder, or the patient's
         folder.chmod(0)
         if os.geteuid() == 0:                                   # root reads everything: become nobody for a while
             for p in [tmp_path, *tmp_path.parents]:

@@ -51,7 +51,10 @@ class Setup:
     def parallel(self) -> dict: return dict(workers=self.workers or default_workers(), scheduler=self.scheduler)
 
     @cached_property
-    def input(self): return sources.open_source(self.source, self.data, self.store, self.parallel['workers'])
+    def input(self) -> sources.Source:
+        source = sources.open_source(self.source, self.data, self.store, self.parallel['workers'])
+        if hasattr(source, 'scheduler'): source.scheduler = self.scheduler
+        return source
 
     def replace(self, **changes):
         "The same study with some protocol fields changed: one cell of a sweep. What does not depend on them is not even looked up again."

@@ -99,7 +99,8 @@ def write_report(
     changed = study.protocol.table().query('value != default')[['field', 'value', 'default', 'paper', 'why']]
     page = template.render(caption=study.caption, sections=[_items(study, n) for n in names], environment=environment(), package=package_key(),
         ledger=cohort.ledger_summary(study.ledger).to_html(index=False, border=0), quarantine=study.quarantine.to_html(index=False, border=0) if len(study.quarantine) else '',
-        protocol=study.protocol.table().to_html(index=False, border=0), changed=set(changed.field), study=study, key=study.protocol.key())
+        protocol=study.protocol.table().to_html(index=False, border=0), changed=set(changed.field), study=study, key=study.protocol.key(),
+        coverage=str(getattr(study.input, 'extraction', '')))
     write_text(study.folder/'report'/'index.html', page)
     return study.folder/'report'/'index.html'
 
@@ -110,6 +111,7 @@ class Steps:
     total: int
     done: int = 0
     def __call__(self, title, work):
+        "Do `work`, and say how long it took."
         start = time.perf_counter()
         print(f'[{self.done + 1}/{self.total}] {title} ...', end='', flush=True, file=sys.stderr)
         result = work(); self.done += 1
@@ -123,12 +125,12 @@ def reproduce(
 ) -> Path:                         # the report
     "The whole way: inputs, training, the paper's notebooks, the report. What is known is not computed again."
     names = chosen(only)
-    step = Steps(5 + len(names))
+    step = Steps(6 + len(names))
     study.store.sweep()
     step('cohort', lambda: study.ids)
-    step('images and radiomics', lambda: study.dataset)
+    step('images and radiomics', lambda: write_features(study))
+    step('image embeddings', lambda: study.dataset)
     step('training the rows of Table 1', lambda: study.predictions(TABLE1, SEEDS))
     if 'table2' in names: step('training the rows of Table 2', lambda: study.sweep('n_ctx', CONTEXTS, ['autorad'], SEEDS))
     for n in names: step(PAPER[n], lambda: run_notebook(study, n))
-    write_features(study)
     return step('report', lambda: write_report(study, list(PAPER)))

@@ -13,6 +13,7 @@ import numpy as np
 import pywt
 import SimpleITK as sitk
 from radiomics import cShape
+from radiomics.glcm import RadiomicsGLCM
 from .artifacts import CompanionError
 
 # %% ../nbs/04a_radiomics_fast.ipynb #51401d83
@@ -237,72 +238,37 @@ def _largest(a, b2, sign):
         if not step > 1e-15: break
     return x
 
-@numba.njit(cache=True)
-def _splits(rows, cols, px):
-    "Do the levels fall into sets that are no neighbours, or into two that are only each other's? Then a second eigenvalue is 1 or -1."
-    n = len(px)
-    root = np.arange(2 * n)                                    # union-find; level i stands once on the left (i), once on the right (n + i)
-    sets = 2 * (px > 0).sum()
-    for e in range(len(rows)):
-        a, b = rows[e], n + cols[e]
-        while root[a] != a: root[a] = root[root[a]]; a = root[a]
-        while root[b] != b: root[b] = root[root[b]]; b = root[b]
-        if a != b: root[a] = b; sets -= 1
-    return sets > 1
-
-@numba.njit(cache=True)
-def _lanczos(value, rows, cols, v, q):
-    "Largest |eigenvalue| of the sparse symmetric matrix (rows sorted) on the complement of its eigenvector `v`, from the start `q`, which is used up."
-    n, steps = len(v), 10 * len(v) + 40
-    q -= (q * v).sum() * v
-    norm = math.sqrt((q * q).sum())
-    if norm < 1e-9: return 0.
-    q /= norm
-    a, b2, old, w, beta, found = np.zeros(steps), np.zeros(steps), np.zeros(n), np.empty(n), 0., 0.
-    for k in range(steps):
-        e, alpha, along = 0, 0., 0.
-        for i in range(n):
-            w[i] = -beta * old[i]
-            while e < len(rows) and rows[e] == i: w[i] += value[e] * q[cols[e]]; e += 1
-            alpha += w[i] * q[i]; along += w[i] * v[i]
-        w -= alpha * q + along * v
-        a[k], b2[k] = alpha, (w * w).sum()
-        beta = math.sqrt(b2[k])
-        if k % 8 == 7 or beta < 1e-7:
-            before, found = found, max(_largest(a[:k + 1], b2, 1.), _largest(a[:k + 1], b2, -1.))
-            if beta < 1e-7 or abs(found - before) < 1e-12: break
-        for i in range(n): old[i] = q[i]; q[i] = w[i] / beta
-    return max(found, 0.)
-
-# %% ../nbs/04a_radiomics_fast.ipynb #58d877df
-@numba.njit(cache=True)
-def _above(a, sigma):
-    "Number of eigenvalues of the symmetric matrix `a` above `sigma` (Sylvester's law of inertia)."
-    n, count, m = len(a), 0, -a
-    for i in range(n): m[i, i] += sigma
-    for i in range(n):
-        if m[i, i] < 0: count += 1
-        for j in range(i + 1, n):
-            ratio = m[i, j] / m[i, i]
-            if ratio != 0:
-                for k in range(j, n): m[j, k] -= ratio * m[i, k]
-    return count
+@numba.njit(cache=True, error_model='numpy')
+def _tridiagonal(a):
+    "Diagonal and squared off-diagonal of the tridiagonal matrix similar to the symmetric `a` (overwritten): Householder, last row first."
+    n = len(a)
+    diagonal, off2, u, q = np.empty(n), np.zeros(n), np.empty(n), np.empty(n)
+    for m in range(n - 1, -1, -1):                             # the corner a[:m, :m] is left
+        row, tail = a[m], 0.
+        diagonal[m] = row[m]
+        for j in range(m - 1): tail += row[j]**2
+        if m: off2[m - 1] = tail + row[m - 1]**2
+        if tail == 0: continue
+        norm, s = math.sqrt(off2[m - 1]), 0.
+        half = off2[m - 1] + abs(row[m - 1]) * norm            # |u|² / 2
+        for j in range(m): u[j], q[j] = row[j], 0
+        u[m - 1] += math.copysign(norm, u[m - 1])
+        for i in range(m):                                     # plain loops from 0: the compiler makes vector code of them
+            for j in range(m): q[j] += u[i] * a[i, j]
+        for j in range(m): s += u[j] * q[j] / (2 * half * half)
+        for j in range(m): q[j] = q[j] / half - s * u[j]
+        for i in range(m):
+            for j in range(m): a[i, j] -= u[i] * q[j] + q[i] * u[j]
+    return diagonal, off2
 
 @numba.njit(cache=True)
 def _mcc(p, rows, cols, px):
-    "Second-largest singular value of A(i, j) = p(i, j) / √(px(i)·px(j)): by Lanczos, proved by inertia (up to 256 levels)."
-    if _splits(rows, cols, px): return 1.
-    n, v = len(px), np.sqrt(px)
-    value, q, seed = p / (v[rows] * v[cols]), np.zeros(n), 12345
-    for i in range(n):                                        # any start will do, if it is always the same
-        seed = (seed * 1103515245 + 12345) % 2147483648
-        if v[i] > 0: q[i] = seed / 2147483648 - .5
-    found = _lanczos(value, rows, cols, v, q)
-    if n <= 256:
-        a, sigma = np.zeros((n, n)), found * (1 + 1e-8) + 1e-12
-        for e in range(len(value)): a[rows[e], cols[e]] = value[e]
-        if _above(a, sigma) > 1 or _above(-a, sigma) > 0: found = np.sort(np.abs(np.linalg.eigvalsh(a)))[n - 2]
-    return min(found, 1.)
+    "Second-largest singular value of A(i, j) = p(i, j) / √(px(i)·px(j))."
+    v = np.sqrt(px)
+    a = -v.reshape(-1, 1) * v
+    for e in range(len(p)): a[rows[e], cols[e]] += p[e] / (v[rows[e]] * v[cols[e]])
+    diagonal, off2 = _tridiagonal(a)
+    return min(max(_largest(diagonal, off2, 1.), _largest(diagonal, off2, -1.), 0.), 1.)
 
 # %% ../nbs/04a_radiomics_fast.ipynb #3027b8fc
 @numba.njit(cache=True)
@@ -471,26 +437,12 @@ def _textures(images, ordered, single, widths, bins, place, size, steps, lined, 
         _ngtdm(pixels, s, gray, out[m, 90:95])
 
 # %% ../nbs/04a_radiomics_fast.ipynb #e994d1d2
-def _mcc_dense(
-    x: np.ndarray,      # pixel values
-    width: float, count: int, single: bool,
-    place: np.ndarray, size: int, steps: np.ndarray,
-) -> float:
-    "MCC by the eigenvalues of the dense matrix Q, as PyRadiomics computes it."
-    gray, order, first, at = _by_level(_discretise(x, width, count, single), place, size)
-    n, found = len(gray), []
-    entries = [np.empty(2 * len(x), np.int64) for _ in range(3)]
-    for d in steps:
-        k = _glcm_entries(order, first, at, d, *entries)
-        if not k: continue
-        rows, cols, counts = (e[:k] for e in entries)
-        P = np.zeros((n, n)); P[rows, cols] = counts; P /= P.sum()
-        px, py = P.sum(1, keepdims=True), P.sum(0, keepdims=True)
-        Q = P[:, None, 0] * P[None, :, 0] / (px * py[:, :1] + EPS)
-        for g in range(1, n): Q += P[:, None, g] * P[None, :, g] / (px * py[:, g:g + 1] + EPS)
-        found.append(Q)
-    with np.errstate(invalid='ignore'): roots = np.sqrt(np.sort(np.linalg.eigvals(np.array(found)))[:, -2])
-    return float(np.nanmean(roots).real) if not np.isnan(roots).all() else np.nan
+def _mcc_theirs(x: np.ndarray, inside: np.ndarray, width: float, count: int) -> float:
+    "MCC by PyRadiomics' own class, for pixel values `x` of the mask `inside`."
+    plane = np.zeros(inside.shape); plane[inside] = x
+    glcm = RadiomicsGLCM(sitk.GetImageFromArray(plane[None]), sitk.GetImageFromArray(inside[None].astype(np.uint8)), binWidth=width, binCount=count or None)
+    glcm.enableFeatureByName('MCC')
+    return float(glcm.execute()['MCC'])
 
 # %% ../nbs/04a_radiomics_fast.ipynb #1d8cba03
 @functools.lru_cache(maxsize=256)
@@ -790,7 +742,7 @@ def fast_features(
     place, (single, widths, bins) = (y + 1) * width + x + 1, _binning(recipe)
     out, levels, doubtful = np.empty((len(images), 95)), np.empty(len(images), np.int64), np.empty(len(images), bool)
     _textures(images, np.sort(images, axis=1), single, widths, bins, place, height * width, steps, lined, max(inside.shape), math.prod(spacing_mm), out, levels, doubtful)
-    for i in np.flatnonzero(doubtful & (levels <= 256)): out[i, MCC_COLUMN] = _mcc_dense(images[i], widths[i], bins[i], single[i], place, height * width, steps)
+    for i in np.flatnonzero(doubtful & (levels <= 256)): out[i, MCC_COLUMN] = _mcc_theirs(images[i], inside, widths[i], int(bins[i]))
     shape = _shape(inside, spacing_mm)[:len(RECIPES[recipe][1])] if kind == 'shape' else _shape2d(inside, spacing_mm)
     values = np.concatenate([shape, out[:, _COLUMNS].ravel()])
     return (values, {'n_levels': int(levels.max()), 'many_levels': bool(levels.max() > 256), 'log_by_itk': by_itk}) if return_flags else values

@@ -7,7 +7,7 @@ __all__ = ['CompanionError', 'file_digest', 'content_key', 'versions', 'atomic',
            'write_arrays', 'package_root', 'Store', 'default_workers', 'pmap', 'Rows', 'row_table']
 
 # %% ../nbs/00_artifacts.ipynb #21b9166d
-import contextlib, dataclasses, hashlib, importlib.metadata, json, math, os, re, shutil, sys, tempfile
+import contextlib, dataclasses, hashlib, importlib.metadata, json, math, os, re, shutil, sys, tempfile, warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 import joblib
@@ -147,6 +147,9 @@ class Store:
             shutil.rmtree(p) if p.is_dir() else p.unlink(missing_ok=True)
 
 # %% ../nbs/00_artifacts.ipynb #df98e4d3
+# joblib renews a worker whose memory has grown, which changes no result, and says so in a warning that would alarm a user
+warnings.filterwarnings('ignore', message='A worker stopped while some jobs were given', category=UserWarning)
+
 def default_workers() -> int:
     "Number of CPU cores that this process may use."
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

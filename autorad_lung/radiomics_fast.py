@@ -527,45 +527,38 @@ def _wavelet(hu, z, y0, y1, x0, x1, axes, taps):
     return bands
 
 # %% ../nbs/04a_radiomics_fast.ipynb #920421a7
-@numba.njit(cache=True)
-def _impulse(scale, order, n):
-    "First `n` values of ITK's recursive Gaussian (order 0, or second derivative: 2) at `scale` = sigma in voxels, for an impulse; it is symmetric."
-    a1, b1, a2, b2 = np.array([1.3530, -1.3563]), np.array([1.8151, 5.2318]), np.array([-.3531, .3446]), np.array([.0902, -2.2355])
+@functools.lru_cache(maxsize=4096)
+def _deriche(scale: float, order: int) -> tuple[np.ndarray, np.ndarray]:
+    "Coefficients (4 of the input, 5 of the output) of ITK's recursive Gaussian (order 0, or second derivative: 2) at `scale` = sigma in voxels."
     c1, s1, e1 = math.cos(.6681 / scale), math.sin(.6681 / scale), math.exp(-1.3932 / scale)
     c2, s2, e2 = math.cos(2.0787 / scale), math.sin(2.0787 / scale), math.exp(-1.3732 / scale)
     d = np.array([1, -2 * (e2 * c2 + e1 * c1), 4 * c2 * c1 * e1 * e2 + e1**2 + e2**2, -2 * c1 * e1 * e2**2 - 2 * c2 * e2 * e1**2, (e1 * e2)**2])
-    num = np.empty((2, 4))
-    for k in range(2):
-        num[k, 0] = a1[k] + a2[k]
-        num[k, 1] = e2 * (b2[k] * s2 - (a2[k] + 2 * a1[k]) * c2) + e1 * (b1[k] * s1 - (a1[k] + 2 * a2[k]) * c1)
-        num[k, 2] = 2 * e1 * e2 * ((a1[k] + a2[k]) * c2 * c1 - b1[k] * c2 * s1 - b2[k] * c1 * s2) + a2[k] * e1**2 + a1[k] * e2**2
-        num[k, 3] = e2 * e1**2 * (b2[k] * s2 - a2[k] * c2) + e1 * e2**2 * (b1[k] * s1 - a1[k] * c1)
-    sd, sn = d.sum(), num.sum(1)
-    total = 2 * sn / sd - num[:, 0]                            # sum over the whole, symmetric response
-    if order == 0: q = num[0] / total[0]
-    else:
-        q = num[1] - num[0] * total[1] / total[0]              # so that it sums to 0
-        ramp, sn2 = np.arange(5.), q.sum()
-        dn, en, dd, ed = (q * ramp[:4]).sum(), (q * ramp[:4]**2).sum(), (d * ramp).sum(), (d * ramp**2).sum()
-        q = q / ((en * sd**2 - ed * sn2 * sd - 2 * dn * dd * sd + 2 * dd**2 * sn2) / sd**3)
-    y = np.zeros(n)
-    for i in range(n):
-        if i < 4: y[i] = q[i]
-        for k in range(1, min(i, 4) + 1): y[i] -= d[k] * y[i - k]
-    return y
+    def numerator(a1, b1, a2, b2):
+        return np.array([a1 + a2, e2 * (b2 * s2 - (a2 + 2 * a1) * c2) + e1 * (b1 * s1 - (a1 + 2 * a2) * c1),
+                         2 * e1 * e2 * ((a1 + a2) * c2 * c1 - b1 * c2 * s1 - b2 * c1 * s2) + a2 * e1**2 + a1 * e2**2,
+                         e2 * e1**2 * (b2 * s2 - a2 * c2) + e1 * e2**2 * (b1 * s1 - a1 * c1)])
+    def total(q): return 2 * q.sum() / d.sum() - q[0]          # sum over the whole, symmetric response
+    smooth, q = numerator(1.3530, 1.8151, -.3531, .0902), numerator(-1.3563, 5.2318, .3446, -2.2355)
+    if order == 0: return smooth / total(smooth), d
+    q -= smooth * total(q) / total(smooth)                     # so that it sums to 0
+    i, sn, sd = np.arange(5), q.sum(), d.sum()
+    dn, en, dd, ed = (q * i[:4]).sum(), (q * i[:4]**2).sum(), (d * i).sum(), (d * i**2).sum()
+    return q / ((en * sd**2 - ed * sn * sd - 2 * dn * dd * sd + 2 * dd**2 * sn) / sd**3), d
 @numba.njit(cache=True)
-def _line_weights(scale, order, n, start, stop):
-    "Weights (stop - start, n) that give outputs `start:stop` of a line of `n` voxels, continued by its end values."
-    h = _impulse(scale, order, n)
-    tail = ((1. if order == 0 else 0.) + h[0]) / 2 - np.concatenate((np.zeros(1), np.cumsum(h)[:-1]))   # sum of h from i on
-    w = np.empty((stop - start, n))
+def _line_weights(q, d, total, n, start, stop):
+    "Weights (stop - start, n) that give outputs `start:stop` of a line of `n` voxels, continued by its end values; the impulse response `h` sums to `total`."
+    h, tail, w = np.zeros(n), np.empty(n), np.empty((stop - start, n))
+    for i in range(n):
+        if i < 4: h[i] = q[i]
+        for k in range(1, min(i, 4) + 1): h[i] -= d[k] * h[i - k]
+        tail[i] = tail[i - 1] - h[i - 1] if i else (total + h[0]) / 2   # sum of h from i on
     for i in range(start, stop):
         for j in range(n): w[i - start, j] = h[abs(i - j)]
         w[i - start, 0], w[i - start, n - 1] = tail[i], tail[n - 1 - i]
     return w
 def _log(hu: np.ndarray, box: tuple, spacing_mm: tuple, sigma_mm: float) -> np.ndarray:
     "Scale-normalised Laplacian of Gaussian (rows, columns) inside `box`, as float32 values; `hu` as float."
-    (z0, z2), (y0, y2), (x0, x2) = ([_line_weights(sigma_mm / d, order, n, s.start, s.stop) * ((sigma_mm / d)**2 if order else 1.) for order in (0, 2)]
+    (z0, z2), (y0, y2), (x0, x2) = ([_line_weights(*_deriche(sigma_mm / d, order), 1. - order / 2, n, s.start, s.stop) * (sigma_mm / d)**order for order in (0, 2)]
                                     for d, n, s in zip(spacing_mm, hu.shape, box))
     smooth, second = (np.concatenate([z0, z2]) @ hu.reshape(len(hu), -1)).reshape(2, *hu.shape[1:])
     return (y0 @ (second @ x0.T + smooth @ x2.T) + y2 @ (smooth @ x0.T)).astype(np.float32)

@@ -57,14 +57,14 @@ def _fast(hu, mask, spacing_mm, scan_max): return radiomics_fast.fast_features(h
 WAYS = {'whole scan': (_pair, _whole, .01), 'preCrop': (_pair, _precrop, .05), 'cropped first': (_crop, _cropped, .25), 'fast': (_crop, _fast, 1.)}
 # (what it is given, what is timed, the share of the nodules that is enough to time it)
 
-def timed(job: tuple) -> tuple[float, float]:
-    "Seconds for one nodule, and the largest memory of this process so far in MB; `job`: way, crop, max |HU|."
+def timed(job: tuple) -> tuple[float, float, float]:
+    "Seconds for one nodule by the clock and by the processor, and the largest memory of this process so far in MB; `job`: way, crop, max |HU|."
     way, c, scan_max = job
     given, run, _ = WAYS[way]
     inputs = given(c, scan_max)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     run(*inputs)
-    return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return time.perf_counter() - start, time.process_time() - cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 # %% ../nbs/11a_bench.ipynb #97131031
 ONE_THREAD = {k: '1' for k in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'NUMBA_NUM_THREADS', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS')}
@@ -73,33 +73,38 @@ def _warm():
     radiomics_fast.warm_up()
     pyradiomics.setVerbosity(60)
 
-def time_way(way: str, nodules: list, workers: int) -> dict:
-    "Seconds a nodule, nodules a second with all workers busy, and the largest memory of a worker in MB."
+def time_way(way: str, nodules: list, workers: int) -> pd.DataFrame:
+    "One row a nodule that was timed: way, workers, nodule (its place in the list), seconds, cpu_seconds, memory_mb."
     n = max(workers, round(WAYS[way][2] * len(nodules)))
-    picked = [nodules[k] for k in np.linspace(0, len(nodules) - 1, n).astype(int)]
-    with loky.ProcessPoolExecutor(workers, initializer=_warm, env=ONE_THREAD) as pool:
-        found = np.array(list(pool.map(timed, [(way, *p) for p in picked])))
-    seconds = found[:, 0].mean()
-    return dict(way=way, workers=workers, nodules=n, seconds_each=seconds, median_seconds=np.median(found[:, 0]), nodules_per_s=workers / seconds, memory_mb=found[:, 1].max())
+    picked = np.linspace(0, len(nodules) - 1, n).astype(int)
+    with loky.ProcessPoolExecutor(workers, initializer=_warm, env=ONE_THREAD) as pool: found = list(pool.map(timed, [(way, *nodules[k]) for k in picked]))
+    return pd.DataFrame(found, columns=['seconds', 'cpu_seconds', 'memory_mb']).assign(way=way, workers=workers, nodule=picked)
+
+def _row(g: pd.DataFrame, base: pd.Series) -> dict:
+    "Summary of one way; `base`: processor seconds of 'cropped first' by nodule."
+    mine = g.set_index('nodule').cpu_seconds
+    both = mine.index.intersection(base.index)
+    return dict(nodules=len(g), nodules_per_s=g.workers.iloc[0] / g.seconds.mean(), cpu_ms_each=1000 * mine.mean(), memory_mb=g.memory_mb.max(),
+                times_faster=base[both].sum() / mine[both].sum() if len(both) else np.nan)
 
 def bench_radiomics(
     n: int = 100,               # phantom nodules; the slow ways get a share of them
     workers: int | None = None, # all cores
     store: Store | None = None, # where the cohort's table is kept
-) -> pd.DataFrame:              # one row a way and number of workers; `times_faster` than cropped first with one worker
-    "The four ways on the same nodules, with one worker and with all."
+) -> pd.DataFrame:              # one row a way and number of workers
+    "The four ways on the same nodules, with one worker and with all. `times_faster`: processor time of 'cropped first' over the way's own, on nodules that both did."
     nodules, workers = sample_crops(n, store), workers or default_workers()
-    t = pd.DataFrame([time_way(way, nodules, w) for w in sorted({1, workers}) for way in reversed(WAYS)])
-    t['times_faster'] = t.nodules_per_s / t.nodules_per_s[(t.way == 'cropped first') & (t.workers == 1)].item()
-    return t.iloc[::-1].sort_values('workers', kind='stable').reset_index(drop=True)
+    t = pd.concat([time_way(way, nodules, w) for w in sorted({1, workers}) for way in WAYS])
+    base = t[(t.way == 'cropped first') & (t.workers == 1)].set_index('nodule').cpu_seconds
+    return pd.DataFrame([dict(way=way, workers=w) | _row(g, base) for (w, way), g in t.groupby(['workers', 'way'], sort=False)])
 
 # %% ../nbs/11a_bench.ipynb #9b73c62a
 class _Clock:
-    "Seconds by part: `with clock('filters'):`"
+    "Processor seconds by part: `with clock('filters'):`"
     def __init__(self): self.seconds = {}
     def __call__(self, part): self.part = part; return self
-    def __enter__(self): self.start = time.perf_counter()
-    def __exit__(self, *error): self.seconds[self.part] = self.seconds.get(self.part, 0) + time.perf_counter() - self.start
+    def __enter__(self): self.start = time.process_time()
+    def __exit__(self, *error): self.seconds[self.part] = self.seconds.get(self.part, 0) + time.process_time() - self.start
 
 def parts_of_pyradiomics(nodules: list) -> dict[str, float]:
     "Seconds in the filters and in each feature class, of PyRadiomics on crops."
@@ -118,22 +123,22 @@ def parts_of_pyradiomics(nodules: list) -> dict[str, float]:
 
 def parts_of_fast(nodules: list) -> dict[str, float]:
     "Seconds in the filters, the shape and the compiled first order and texture, of the fast engine."
-    clock, keep = _Clock(), {}
+    clock, keep, _ = _Clock(), {}, radiomics_fast.warm_up()
     def watched(name, part):
         keep[name] = fn = getattr(radiomics_fast, name)
         def run(*args):
             with clock(part): return fn(*args)
         setattr(radiomics_fast, name, run)
     for name, part in ('_images', 'filters'), ('_shape', 'shape'), ('_textures', 'first order and texture'): watched(name, part)
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         for c, scan_max in nodules: _fast(*_crop(c, scan_max))
     finally:
         for name, fn in keep.items(): setattr(radiomics_fast, name, fn)
-    return clock.seconds | {'the rest': time.perf_counter() - start - sum(clock.seconds.values())}
+    return clock.seconds | {'the rest': time.process_time() - start - sum(clock.seconds.values())}
 
 def bench_parts(nodules: list) -> pd.DataFrame:
-    "Share of the time by part, and milliseconds a nodule, of PyRadiomics on crops and of the fast engine."
+    "Share of the processor time by part, and milliseconds a nodule, of PyRadiomics on crops and of the fast engine."
     rows = [(engine, part, 1000 * s / len(nodules)) for engine, fn in (('cropped first', parts_of_pyradiomics), ('fast', parts_of_fast)) for part, s in fn(nodules).items()]
     t = pd.DataFrame(rows, columns=['way', 'part', 'ms_each'])
     return t.assign(share=t.ms_each / t.groupby('way').ms_each.transform('sum'))

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['RECIPES', 'TEXTURE', 'KEPT_SIGMAS', 'NEEDED_SIGMAS', 'CAUSES', 'SCALED_BY_MAXIMUM', 'MAX_LEVELS', 'MANY_LEVELS',
-           'ENGINES', 'FIXED_HU', 'LIBRARIES', 'Recipe', 'recipe', 'families', 'select', 'margin', 'slices_needed',
-           'pad_z', 'Crop', 'crop', 'declared', 'filtered', 'pyradiomics_features', 'engine_for', 'read_volume',
-           'extract', 'nodule_features', 'radiomics_table', 'relative_difference', 'tolerance', 'recheck', 'nan_prone',
-           'VoxelShuffled']
+           'ENGINES', 'FIXED_HU', 'REVISION', 'LIBRARIES', 'Recipe', 'recipe', 'families', 'select', 'margin',
+           'slices_needed', 'pad_z', 'Crop', 'crop', 'declared', 'filtered', 'pyradiomics_features', 'engine_for',
+           'read_volume', 'extract', 'nodule_features', 'radiomics_table', 'relative_difference', 'tolerance',
+           'recheck', 'nan_prone', 'VoxelShuffled']
 
 # %% ../nbs/04b_radiomics.ipynb #b63180e3
 import dataclasses, functools, importlib.resources, json, math, random, warnings
@@ -277,6 +277,7 @@ def nodule_features(nodule: Nodule, protocol: Protocol) -> dict:
                 margin_short_z=int(short[0].max()), scan_max_missing=missing, levels=levels, many_levels=levels > MANY_LEVELS, features=values)
 
 # %% ../nbs/04b_radiomics.ipynb #1899e44f
+REVISION = 1   # raise it when a number changes that the libraries' versions do not tell
 LIBRARIES = ('pyradiomics', 'numpy', 'scipy', 'SimpleITK', 'PyWavelets', 'scikit-image', 'numba')
 
 def _row(loader, protocol: Protocol) -> dict: return nodule_features(loader(), protocol)
@@ -284,7 +285,7 @@ def _row(loader, protocol: Protocol) -> dict: return nodule_features(loader(), p
 def _settings(protocol: Protocol) -> dict:
     "What the numbers depend on beside the nodule."
     r = recipe(protocol.recipe)
-    return {'protocol': protocol.stage('mask', 'radiomics'), 'recipe': {'params': r.params, 'names': list(r.names)}, 'versions': versions(*LIBRARIES)}
+    return {'revision': REVISION, 'protocol': protocol.stage('mask', 'radiomics'), 'recipe': {'params': r.params, 'names': list(r.names)}, 'versions': versions(*LIBRARIES)}
 
 def radiomics_table(
     source: Source,     # phantom, nifti, lidc, or a control over one of them

@@ -149,6 +149,7 @@ class Store:
 # %% ../nbs/00_artifacts.ipynb #df98e4d3
 # joblib renews a worker whose memory has grown, which changes no result, and says so in a warning that would alarm a user
 warnings.filterwarnings('ignore', message='A worker stopped while some jobs were given', category=UserWarning)
+warnings.filterwarnings('ignore', message='IProgress not found')   # tqdm's, of libraries that would like a widget
 
 def default_workers() -> int:
     "Number of CPU cores that this process may use."

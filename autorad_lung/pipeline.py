@@ -162,6 +162,7 @@ class Study(Inputs):
         seeds: tuple = (0,),
     ) -> pd.DataFrame:            # as `predictions`, with a column named `field`
         "Predictions for each value of one protocol field."
+        self.dataset                                       # once, for all values that leave it as it is
         return pd.concat([self.replace(**{field: v}).predictions(models, seeds).assign(**{field: v}) for v in values], ignore_index=True)
 
     @property

@@ -203,7 +203,7 @@ class _Attempt:
 def _split(results: dict[str, dict]) -> tuple[pd.DataFrame, dict]:
     "Rows of scalars and arrays -> a table of the scalars and stacked arrays, in the dict's order."
     names = [k for r in list(results.values())[:1] for k, v in r.items() if isinstance(v, np.ndarray)]
-    table = pd.DataFrame([{'key': key} | {k: v for k, v in r.items() if k not in names} for key, r in results.items()])
+    table = pd.DataFrame([{'key': key} | {k: v for k, v in r.items() if k not in names} for key, r in results.items()], columns=None if results else ['key'])
     return table, {n: np.stack([r[n] for r in results.values()]) for n in names}
 
 def _publish_rows(store, stage, key, results, about):

@@ -6,16 +6,13 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 
 def markdown(notebook: Path) -> str:
-    "The notebook's markdown cells, its shown code and its text outputs, as GitHub shows them."
+    "The notebook's markdown cells, its shown code and its Markdown outputs."
     parts = []
     for cell in nbformat.read(notebook, 4).cells:
         if cell.cell_type == 'markdown': parts.append(cell.source); continue
         if re.search(r'^#\| *hide', cell.source, re.M): continue
         if not re.search(r'^#\| *echo: *false', cell.source, re.M): parts.append(f'```python\n{cell.source}\n```')
-        for o in cell.outputs:
-            data = o.get('data', {})
-            text = ''.join(data.get('text/markdown') or ('```\n' + ''.join(data.get('text/plain') or o.get('text', '')) + '\n```' if data or o.get('text') else ''))
-            if text: parts.append(text)
+        parts += [''.join(o.data['text/markdown']) for o in cell.outputs if 'text/markdown' in o.get('data', {})]
     text = '\n\n'.join(parts)
     text = re.sub(r'\]\((?!https?://|#|mailto:)([^)]+\.ipynb)', r'](nbs/\1', text)          # links and pictures are relative to nbs/
     return re.sub(r'\]\((images/[^)]+)\)', r'](nbs/\1)', text).rstrip() + '\n'

@@ -11,7 +11,7 @@ def markdown(notebook: Path) -> str:
     for cell in nbformat.read(notebook, 4).cells:
         if cell.cell_type == 'markdown': parts.append(cell.source); continue
         if re.search(r'^#\| *hide', cell.source, re.M): continue
-        if not re.search(r'^#\| *echo: *false', cell.source, re.M): parts.append(f'```python\n{cell.source}\n```')
+        if not re.search(r'^#\| *echo: *false', cell.source, re.M): parts.append('```python\n' + re.sub(r'^#\|.*\n', '', cell.source, flags=re.M) + '\n```')
         parts += [''.join(o.data['text/markdown']) for o in cell.outputs if 'text/markdown' in o.get('data', {})]
     text = '\n\n'.join(parts)
     text = re.sub(r'\]\((?!https?://|#|mailto:)([^)]+\.ipynb)', r'](nbs/\1', text)          # links and pictures are relative to nbs/

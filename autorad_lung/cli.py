@@ -113,5 +113,6 @@ def main():
     try: app()
     except CompanionError as e:
         typer.echo(f'Error: {e}', err=True); sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo('\nInterrupted. What was done is kept: the same command goes on from here.', err=True); sys.exit(130)
+    except SystemExit as e:                     # typer turns an interrupt into exit code 130
+        if e.code == 130: typer.echo('Interrupted. What was done is kept: the same command goes on from here.', err=True)
+        raise

@@ -104,6 +104,7 @@ def package_root() -> Path:
     "Folder for results when the user names none: `$AUTORAD_LUNG_HOME`, else `~/.cache/autorad_lung`."
     return Path(os.environ.get('AUTORAD_LUNG_HOME') or Path.home()/'.cache'/'autorad_lung')
 
+# %% ../nbs/00_artifacts.ipynb #f2367eef
 class Store:
     "Results by stage and content key, under one folder."
     def __init__(self, root: Path | str | None = None): self.root = Path(root) if root else package_root()
@@ -200,6 +201,7 @@ class _Attempt:
         try: return self.fn(item)
         except CompanionError as e: return e
 
+# %% ../nbs/00_artifacts.ipynb #8a1b8f90
 def _split(results: dict[str, dict]) -> tuple[pd.DataFrame, dict]:
     "Rows of scalars and arrays -> a table of the scalars and stacked arrays, in the dict's order."
     names = [k for r in list(results.values())[:1] for k, v in r.items() if isinstance(v, np.ndarray)]

@@ -137,6 +137,7 @@ def parts_of_fast(nodules: list) -> dict[str, float]:
         for name, fn in keep.items(): setattr(radiomics_fast, name, fn)
     return clock.seconds | {'the rest': time.process_time() - start - sum(clock.seconds.values())}
 
+# %% ../nbs/11a_bench.ipynb #19802636
 def bench_parts(nodules: list) -> pd.DataFrame:
     "Share of the processor time by part, and milliseconds a nodule, of PyRadiomics on crops and of the fast engine."
     rows = [(engine, part, 1000 * s / len(nodules)) for engine, fn in (('cropped first', parts_of_pyradiomics), ('fast', parts_of_fast)) for part, s in fn(nodules).items()]

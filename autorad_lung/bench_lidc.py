@@ -34,6 +34,7 @@ def peak_mb() -> float:
     try: return next(int(l.split()[1]) for l in Path('/proc/self/status').read_text().splitlines() if l.startswith('VmHWM')) * 1.024e-3
     except (OSError, StopIteration): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if os.uname().sysname == 'Darwin' else 1e3)
 
+# %% ../nbs/11b_bench_lidc.ipynb #7b9759b1
 def _measured(job: Job, data: Path, store: Store) -> tuple[dict, float]:
     "One scan's summary, and the peak memory so far of the worker that read it, MB."
     return extract_scan(job, data, store), peak_mb()

@@ -38,12 +38,13 @@ def _study(source, data, preset, out, settings, quick, workers, scheduler) -> St
 @app.command()
 def reproduce(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = Path('runs/phantom'), set_: Settings = None,
               quick: Quick = False, workers: Workers = None, scheduler: Scheduler = None,
-              only: Annotated[Optional[list[str]], typer.Option(help='one notebook, such as table1; may be given again')] = None):
-    """Everything: cohort, images, radiomics, training, the paper's tables and figures, and the report.
+              only: Annotated[Optional[list[str]], typer.Option(help='one notebook, such as table1; may be given again')] = None,
+              all_: Annotated[bool, typer.Option('--all', help="also the notebooks on what the paper leaves open, such as radiomics_stability")] = False):
+    """The main job: cohort, images, radiomics, training, the paper's tables and figures, and the report.
 
     Example: `autorad-lung reproduce --source nifti --data my_nodules --out runs/mine`
     """
-    page = run_all(_study(source, data, preset, out, set_, quick, workers, scheduler), only)
+    page = run_all(_study(source, data, preset, out, set_, quick, workers, scheduler), only, all_)
     typer.echo(f'\nThe report: {page}')
 
 # %% ../nbs/12_cli.ipynb #5d16ca45

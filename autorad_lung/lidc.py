@@ -193,6 +193,7 @@ class Extraction:
         return (f'{len(self.scans) + bad + len(self.unmarked)} of 1,018 scans are here: {len(self.scans)} read, {bad} in quarantine, {len(self.unmarked)} without nodules; '
                 f'{len(self.absent)} absent. {len(self.nodules)} nodules, {len(self.quarantine) - bad} more in quarantine.')
 
+# %% ../nbs/02b_lidc.ipynb #8239b2e5
 def _is_here(data: Path, scan_id: int) -> bool:
     try: return bool(series_files(data, scan_id))
     except CompanionError: return True                                # it cannot be read, and need not be
@@ -246,6 +247,7 @@ def read_crop(row: dict, job: Job, data: Path, store: Store) -> Nodule:
 
 def _refuse(nodule_id: str, why: dict): raise CompanionError(why['reason'], why['file'] or nodule_id, why['remedy'])
 
+# %% ../nbs/02b_lidc.ipynb #0d63cd9f
 class LidcSource(Source):
     "LIDC-IDRI's nodules from a DICOM tree. The tree is read at the first question that needs it."
     name, caption = 'lidc', 'Real CT (LIDC-IDRI, The Cancer Imaging Archive, CC BY 3.0)'

@@ -245,6 +245,7 @@ def _tests(a, b, n_boot, seed, cluster):
     for k, v in bootstrap_difference(a, b, n_boot=n_boot, seed=seed).items(): yield dict(test='bootstrap', metric=k, **v)
     for k in ('accuracy', 'balanced_accuracy'): yield dict(test='Nadeau-Bengio', metric=k, **_corrected(a, b, k))
 
+# %% ../nbs/09_metrics.ipynb #07eb6700
 def paired(
     df: pd.DataFrame,            # predictions
     reference: str = 'autorad',  # the model that the others are compared with

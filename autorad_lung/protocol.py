@@ -28,10 +28,8 @@ def choice(default, stage, paper, why, of=None, low=None, high=None, of_type=Non
 
 # %% ../nbs/00_protocol.ipynb #2900165c
 @dataclass(frozen=True)
-class Protocol:
-    "All settings of a run. Frozen; change one with `replace`."
+class _Cohort:
     name: str = choice('custom', 'name', '-', 'the preset that it came from')
-    # cohort: which nodules, which label
     readers_min: int = choice(3, 'cohort', 'not given', 'a mean of one or two scores is mostly noise; 3 is the commonest rule', low=1, high=4)
     thickness_max_mm: float | None = choice(None, 'cohort', 'not given', 'None: no limit', low=0.)
     edge_rule: str = choice('unsure-closed', 'cohort', 'not given', 'exact halves are the most unsure scores of all', of=tuple(EDGE_RULES))
@@ -40,22 +38,26 @@ class Protocol:
     limit: int | None = choice(None, 'cohort', '-', 'for quick looks: at most about so many nodules, whole patients, the others named in the ledger', low=30, of_type=int)
     n_folds: int = choice(5, 'folds', 'not given', 'by patient, stratified by class', low=2)
     fold_seed: int = choice(0, 'folds', 'not given', 'fixed', low=0)
-    # the picture
+
+# %% ../nbs/00_protocol.ipynb #7ca3f7c5
+@dataclass(frozen=True)
+class _Inputs(_Cohort):
     consensus: float = choice(.5, 'mask', 'at least 50 % of the readers', 'as the paper', low=0., high=1.)
     slice_rule: str = choice('middle', 'mask', 'the middle slice', 'of the extent of the consensus mask; or the slice of largest area', of=('middle', 'largest'))
     diameter_rule: str = choice('volume', 'image', 'equivalent diameter', 'of the sphere of equal volume; or of the circle of equal area on the slice', of=('volume', 'slice'))
     crop_factor: float = choice(2., 'image', '2 x equivalent diameter', 'as the paper', low=1., high=10.)
     hu_low: float = choice(-1000., 'image', 'not given', 'air', low=-2048., high=4000.)
     hu_high: float = choice(400., 'image', 'not given', 'soft tissue; calcium saturates', low=-2048., high=4000.)
-    # radiomics
     recipe: str = choice('paper', 'radiomics', '1,500 features, 7 classes, 8 transformations, middle slice', 'the one recipe found that gives exactly 1,500',
                          of=('paper', 'paper1502', 'true2d', 'volume'))
     engine: str = choice('fast', 'radiomics', 'PyRadiomics 3.0.1', 'equal values, far quicker; checked against PyRadiomics in each run', of=('fast', 'pyradiomics'))
     scan_maximum: str = choice('scan', 'radiomics', 'not given', 'four filters scale by max |HU| of the image they are given', of=('scan', 'fixed', 'crop'))
-    # towers
+
+# %% ../nbs/00_protocol.ipynb #4b3f0f56
+@dataclass(frozen=True)
+class _Method(_Inputs):
     image_tower: str = choice('mini-aimv2', 'image embedding', 'aimv2-large-patch14-224, frozen', 'preset')
     text_tower: str = choice('mini-clip-text', 'text tower', "CLIP's text encoder, size not given", 'preset')
-    # the method
     n_ctx: int = choice(50, 'model', '50', 'as the paper', low=1, high=72)
     ctx_std: float = choice(.02, 'model', 'not given', "CoOp's", low=0.)
     hidden: int = choice(256, 'model', 'two layers, widths not given', "the review's guess; CoCoOp's rule (a sixteenth of the input) gives 93", low=1)
@@ -63,7 +65,10 @@ class Protocol:
     temperature: float = choice(.07, 'model', 'not given', "cosines are divided by it; CLIP's value at the start of its training", low=1e-4)
     learn_temperature: bool = choice(False, 'model', 'not given', 'frozen, as in CoOp')
     feature_clip: float = choice(5., 'model', 'not given', 'z-scores beyond it are cut: heavy tails would drive the MetaNet', low=1.)
-    # training
+
+# %% ../nbs/00_protocol.ipynb #c7c264b1
+@dataclass(frozen=True)
+class _Training(_Method):
     optimiser: str = choice('sgd', 'training', 'SGD', 'as the paper', of=('sgd', 'adamw'))
     learning_rate: float = choice(1e-4, 'training', '1e-4', 'as the paper', low=1e-8, high=10.)
     momentum: float = choice(.9, 'training', '0.9', 'as the paper', low=0., high=1.)
@@ -75,6 +80,22 @@ class Protocol:
     select_by: str = choice('loss', 'training', 'not given', 'steadier than accuracy on few nodules', of=('loss', 'balanced_accuracy'))
     class_weights: bool = choice(False, 'training', 'plain cross-entropy', 'as the paper; True weighs each class by its inverse frequency')
 
+# %% ../nbs/00_protocol.ipynb #a6f752af
+def _check(f: dataclasses.Field, value):
+    "Refuse a value of the wrong type, outside the list, or out of range."
+    m, kind = f.metadata, f.metadata['of_type']
+    if value is None and f.default is None: return
+    if kind is float and isinstance(value, int) and not isinstance(value, bool): value = float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise CompanionError(f'{value!r} is not of type {kind.__name__}', f.name, f'the default is {f.default!r}')
+    if m['of'] and value not in m['of']: raise CompanionError(f'{value!r} is not one of {", ".join(m["of"])}', f.name, 'choose one of these')
+    if (m['low'] is not None and value < m['low']) or (m['high'] is not None and value > m['high']) or value != value:
+        raise CompanionError(f'{value!r} is outside [{m["low"]}, {m["high"]}]', f.name, f'the default is {f.default!r}')
+
+# %% ../nbs/00_protocol.ipynb #e1dad38c
+@dataclass(frozen=True)
+class Protocol(_Training):
+    "All settings of a run. Frozen; change one with `replace`."
     def __post_init__(self):
         for f in fields(self): _check(f, getattr(self, f.name))
         if self.hu_low >= self.hu_high: raise CompanionError(f'hu_low {self.hu_low} is not below hu_high {self.hu_high}', 'hu_low', 'give a window such as -1000..400 HU')
@@ -99,18 +120,6 @@ class Protocol:
         "Field, value, default, what the paper says and why: the page that every report ends with."
         return pd.DataFrame([dict(field=f.name, stage=f.metadata['stage'], value=str(getattr(self, f.name)), default=str(f.default),
                                   paper=f.metadata['paper'], why=f.metadata['why']) for f in fields(self) if f.name != 'name'])
-
-# %% ../nbs/00_protocol.ipynb #a6f752af
-def _check(f: dataclasses.Field, value):
-    "Refuse a value of the wrong type, outside the list, or out of range."
-    m, kind = f.metadata, f.metadata['of_type']
-    if value is None and f.default is None: return
-    if kind is float and isinstance(value, int) and not isinstance(value, bool): value = float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise CompanionError(f'{value!r} is not of type {kind.__name__}', f.name, f'the default is {f.default!r}')
-    if m['of'] and value not in m['of']: raise CompanionError(f'{value!r} is not one of {", ".join(m["of"])}', f.name, 'choose one of these')
-    if (m['low'] is not None and value < m['low']) or (m['high'] is not None and value > m['high']) or value != value:
-        raise CompanionError(f'{value!r} is outside [{m["low"]}, {m["high"]}]', f.name, f'the default is {f.default!r}')
 
 # %% ../nbs/00_protocol.ipynb #ab03c336
 PRESETS = {

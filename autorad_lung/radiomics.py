@@ -208,6 +208,7 @@ def _values(c: Crop, recipe: Recipe, engine: str, scan_max: float | None) -> np.
     scan_max = max(scan_max or 0., float(np.abs(c.hu.astype('i4')).max()))
     return declared(ENGINES[engine_for(engine, recipe)](c.hu, c.mask, c.spacing_mm, recipe, scan_max), recipe)
 
+# %% ../nbs/04b_radiomics.ipynb #f711fbf2
 def read_volume(path: Path) -> tuple[np.ndarray, tuple, tuple]:
     "Array (z, y, x), spacing (dz, dy, dx) in mm, and the grid (size, spacing, origin, direction), of any file that SimpleITK reads."
     if not Path(path).is_file(): raise CompanionError('there is no such file', path, 'check the path')

@@ -236,6 +236,8 @@ def _tridiagonal(a):
         for i in range(m):
             for j in range(m): a[i, j] -= u[i] * q[j] + q[i] * u[j]
     return diagonal, off2
+
+# %% ../nbs/04a_radiomics_fast.ipynb #236b3b25
 @numba.njit(cache=True)
 def _mcc(p, rows, cols, px):
     "Second-largest singular value of A(i, j) = p(i, j) / √(px(i)·px(j))."
@@ -503,6 +505,8 @@ def _filter(x, taps, order, out):
                 total = 0.
                 for j in order[o]: total += taps[band, j] * x[r, o + 5 - j]
                 out[band, r, o] = total
+
+# %% ../nbs/04a_radiomics_fast.ipynb #bd19ad30
 @numba.njit(cache=True)
 def _wavelet(hu, z, y0, y1, x0, x1, axes, taps):
     "Bands (8 or 4, rows, columns) of slice `z` inside a box, in the order of `_BANDS`."
@@ -556,6 +560,8 @@ def _line_weights(q, d, total, n, start, stop):
         for j in range(n): w[i - start, j] = h[abs(i - j)]
         w[i - start, 0], w[i - start, n - 1] = tail[i], tail[n - 1 - i]
     return w
+
+# %% ../nbs/04a_radiomics_fast.ipynb #112e0705
 def _log(hu: np.ndarray, box: tuple, spacing_mm: tuple, sigma_mm: float) -> np.ndarray:
     "Scale-normalised Laplacian of Gaussian (rows, columns) inside `box`, as float32 values; `hu` as float."
     (z0, z2), (y0, y2), (x0, x2) = ([_line_weights(*_deriche(sigma_mm / d, order), 1. - order / 2, n, s.start, s.stop) * (sigma_mm / d)**order for order in (0, 2)]

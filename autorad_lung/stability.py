@@ -68,6 +68,7 @@ def jitter(nodule: Nodule, level: float) -> list[Nodule]:
     depth -= np.sign(depth) / 2                                                          # zero on the edge between two pixels
     return [_with_mask(nodule, depth + JITTER_PX * _smooth(rng, mask.shape, (1, 3, 3)) > 0) for _ in range(3)]
 
+# %% ../nbs/04c_stability.ipynb #72aef64a
 def noise(nodule: Nodule, level: float) -> list[Nodule]:
     "The image with three draws of scanner noise more (15 HU, correlated over neighbouring pixels)."
     rng = _rng(nodule, 'noise')

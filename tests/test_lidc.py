@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from conftest import SHARED
+from conftest import SHARED, autorad
 from lidc_tree import choose_scans, rows_of, scan_folder, scan_volume, slice_dataset, write_scan
 from autorad_lung import artifacts, lidc
 from autorad_lung.artifacts import CompanionError, Store
@@ -470,3 +470,11 @@ def test_a_hundred_damaged_files(tree, scan_ids, tmp_path):
 def test_two_thousand_damaged_files(tree, scan_ids, tmp_path, real):
     for n, folder in enumerate([*(scan_folder(tree, i) for i in scan_ids), next(p.parent for p in real.rglob('*.dcm'))]):
         (tmp_path/str(n)).mkdir(); print(fuzz(folder, 500, n + 1, tmp_path/str(n)))
+
+def test_one_scan_is_enough_to_extract_by_the_command_line(scan_ids, store, tmp_path):
+    one, out = tmp_path/'one', tmp_path/'out'
+    write_scan(one, scan_ids[0], store)
+    autorad('extract', '--source', 'lidc', '--data', one, '--set', 'readers_min=1', '--workers', '1', '--out', out)
+    ledger, features = pd.read_csv(out/'ledger.csv', keep_default_na=False), pd.read_parquet(out/'features.parquet')
+    assert sorted(ledger.nodule_id) == sorted(rows_of(scan_ids[0], store).nodule_id)
+    assert sorted(features.nodule_id) == sorted(ledger.nodule_id[ledger.included]) and len(features) and not (out/'folds.csv').exists()

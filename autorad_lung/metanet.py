@@ -36,12 +36,13 @@ class PromptLearner(nn.Module):
 def plain_text_features(tower: TextTower, context: Tensor, ends: list[list[int]]) -> Tensor:
     "Context (B, M, D) and the ends of C prompts -> text embeddings (B, C, P), the published way."
     B, M, D = context.shape; T = len(tower.positions)
-    causal = torch.full((T, T), -math.inf, dtype=context.dtype).triu(1)
+    causal = torch.full((T, T), -math.inf, dtype=context.dtype, device=context.device).triu(1)
     out = []
     for end in ends:
         tail = tower.tokens[end + [tower.eot] * (T - 1 - M - len(end))]                          # (T - 1 - M, D): padding comes after EOT
         x = torch.cat([tower.tokens[tower.sot].expand(B, 1, D), context, tail.expand(B, -1, D)], 1)   # (B, T, D)
-        out.append(tower.encode(x + tower.positions, causal, torch.tensor([M + len(end)])))
+        mask = causal if tower.causal else torch.zeros_like(causal)                              # a tower that reads both ways reads the padding too, as it was trained to
+        out.append(tower.encode(x + tower.positions, mask, torch.tensor([M + len(end)], device=x.device)))
     return torch.cat(out, 1)
 
 # %% ../nbs/06_metanet.ipynb #440b8a0c
@@ -54,10 +55,11 @@ def packing(n_ctx: int, ends: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
     rows = torch.tensor([len(end) for end in ends]).cumsum(0) + shared - 1
     return position, torch.zeros(sees.shape).masked_fill(~sees, -math.inf), rows
 
-def packed_text_features(tower: TextTower, context: Tensor, ends: list[list[int]]) -> Tensor:
-    "Context (B, M, D) and the ends of C prompts -> text embeddings (B, C, P): `plain_text_features`, with the shared part computed once."
+def packed_text_features(tower: TextTower, context: Tensor, ends: list[list[int]], last_rows: bool = True) -> Tensor:
+    "Context (B, M, D) and the ends of C prompts -> text embeddings (B, C, P): `plain_text_features`, with the shared part computed once; with `last_rows` the last layer at the EOTs only."
+    if not tower.causal: raise CompanionError(f'{tower.record.name} reads both ways: what its classes share depends on the class', 'text tower', 'use plain_text_features, or a causal tower')
     B, M, D = context.shape
-    position, mask, rows = packing(M, ends)
+    position, mask, rows = (t.to(context.device) for t in packing(M, ends))
     tail = tower.tokens[sum(ends, [])]                                                            # (sum of the ends' lengths, D)
     x = torch.cat([tower.tokens[tower.sot].expand(B, 1, D), context, tail.expand(B, -1, D)], 1)
-    return tower.encode(x + tower.positions[position], mask.to(x.dtype), rows)
+    return tower.encode(x + tower.positions[position], mask.to(x.dtype), rows, last_rows)

@@ -15,7 +15,7 @@ import pandas as pd
 import pydicom
 from .artifacts import CompanionError, content_key
 from .dicom import is_dicom, read_series, reading
-from .sources import Nodule, Source, as_hu, as_mask, digest, load_row, read_nifti
+from .sources import CSV_NUMBERS, Nodule, Source, as_hu, as_mask, digest, load_row, read_nifti
 from .sources import _csv_text as csv_text, _numbers as numbers
 
 # %% ../nbs/02d_given.ipynb #358d1fb7
@@ -83,7 +83,7 @@ def load_given(row: dict) -> Nodule:
     return dataclasses.replace(n, scan_max_abs_hu=float(np.abs(n.hu.astype('i4')).max())) if whole else n
 
 # %% ../nbs/02d_given.ipynb #8e5ac8d0
-COLUMNS = ('image', 'mask', 'label', 'nodule_id', 'patient_id', 'slice_thickness_mm', 'scan_max_abs_hu')
+COLUMNS = ('image', 'mask', 'label', 'nodule_id', 'patient_id', *CSV_NUMBERS)
 
 def thickness_mm(path: Path) -> float:
     "SliceThickness of a DICOM folder; NaN for NIfTI, which does not record it, and for a folder that cannot be read (loading it says why)."
@@ -108,7 +108,7 @@ def read_given_csv(path: Path) -> pd.DataFrame:
     if (bad := label[~label.str.fullmatch(r'\d*')]).size: raise CompanionError(f'{bad.iloc[0]!r} is no label', f'{path}, row {bad.index[0] + 2}', 'give a whole number, or leave it empty')
     names = t['nodule_id'] if 'nodule_id' in t else pd.Series([f'row{i + 1}' for i in range(len(t))])
     if (twice := names[names.duplicated()]).size: raise CompanionError(f'nodule_id {twice.iloc[0]!r} stands there twice', path, 'give each nodule an id of its own')
-    for c in ('slice_thickness_mm', 'scan_max_abs_hu'): t[c] = numbers(t[c], str(path)) if c in t else np.nan
+    for c in CSV_NUMBERS: t[c] = numbers(t[c], str(path)) if c in t else np.nan
     return t.assign(label=pd.to_numeric(label, errors='coerce').fillna(0).astype(int), nodule_id=names)
 
 # %% ../nbs/02d_given.ipynb #edb0f6eb
@@ -120,7 +120,7 @@ class Given(Source):
         if (csv is None) != (image is not None and mask is not None): raise CompanionError('give an image and a mask, or a table', '--image, --mask, --csv', 'one of the two')
         self.folder = Path(csv).parent if csv is not None else Path()
         rows = read_given_csv(Path(csv)) if csv is not None else rows_of_mask(Path(image), Path(mask))
-        for c in ('slice_thickness_mm', 'scan_max_abs_hu'): rows[c] = rows[c] if c in rows else np.nan
+        for c in CSV_NUMBERS: rows[c] = rows[c] if c in rows else np.nan
         thick = {p: thickness_mm(self.folder/p) for p in rows['image'].unique()}
         rows['slice_thickness_mm'] = rows['slice_thickness_mm'].fillna(rows['image'].map(thick))
         super().__init__(rows.assign(patient_id=rows['patient_id'] if 'patient_id' in rows else rows['nodule_id'], folder=str(self.folder), whole=whole))

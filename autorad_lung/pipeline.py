@@ -86,8 +86,7 @@ def quarantine_ledger(
     why = dict(zip(quarantine['item'], quarantine['reason']))
     out = ledger.included & ledger.nodule_id.isin(why)
     reasons = 'quarantine: ' + ledger.nodule_id.map(why).fillna('')
-    numbers = {c: ledger[c].mask(out, -1) for c in ('label', 'fold') if c in ledger}
-    return ledger.assign(included=ledger.included & ~out, reason=ledger.reason.mask(out, reasons), **numbers)
+    return ledger.assign(included=ledger.included & ~out, label=ledger.label.mask(out, -1), fold=ledger.fold.mask(out, -1), reason=ledger.reason.mask(out, reasons))
 
 # %% ../nbs/11_pipeline.ipynb #c8e5c79d
 class Inputs(Setup):
@@ -220,7 +219,7 @@ def write_ledger(
     "`ledger.csv`: every nodule, in or out and why; and where it has folds, `folds.csv`: who is tested in which fold, under its hash."
     paths = {'ledger': Path(folder)/'ledger.csv'}
     write_text(paths['ledger'], ledger.to_csv(index=False, lineterminator='\n'))
-    if 'fold' in ledger:
+    if (ledger.fold >= 0).any():
         paths['folds'] = Path(folder)/'folds.csv'
         cohort.write_folds(paths['folds'], ledger)
     return paths

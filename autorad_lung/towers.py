@@ -9,7 +9,6 @@ __all__ = ['CLIP_MEAN', 'CLIP_STD', 'IMAGENET_MEAN', 'IMAGENET_STD', 'POOLS', 'T
 
 # %% ../nbs/04e_towers.ipynb #822bb15e
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 import pandas as pd
 import torch
@@ -121,7 +120,7 @@ TOWERS = {t.name: t for t in [
     Tower('rad-dino', 'image', 'Dinov2Model', 768, 768, 'microsoft/rad-dino', 'MIT (at first MSRLA)', 'unknown', 518, 14, (.5307,) * 3, (.2583,) * 3,
           note='chest X-rays, public collections without LIDC-IDRI; started from dinov2-base', config=dict(image_size=518, patch_size=14), pool='class token'),
     Tower('mini-clip-text', 'text', 'CLIPTextModelWithProjection', 64, 64, 'made here', 'Apache-2.0', 'no', note=_UNTRAINED, pool='EOT, projected',
-          config=dict(hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4, projection_dim=64, max_position_embeddings=77, hidden_act='quick_gelu')),
+          config=dict(hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4, projection_dim=64, max_position_embeddings=77, hidden_act='quick_gelu', vocab_size=543)),
     Tower('clip-vit-base-patch16', 'text', 'CLIPTextModelWithProjection', 512, 512, 'openai/clip-vit-base-patch16', 'MIT', 'unknown', note=_UNALIGNED, config=_clip_text(512, 8), pool='EOT, projected'),
     Tower('clip-vit-large-patch14', 'text', 'CLIPTextModelWithProjection', 768, 768, 'openai/clip-vit-large-patch14', 'MIT', 'unknown', note=_UNALIGNED, config=_clip_text(768, 12), pool='EOT, projected'),
     Tower('aimv2-large-patch14-224-lit-text', 'text', 'Aimv2TextModelWithProjection', 768, 768, 'apple/aimv2-large-patch14-224-lit', 'apple-amlr', 'unknown',

@@ -144,10 +144,10 @@ def probe(rival: Rival, protocol: Protocol, store: Store, median: dict[str, np.n
     return dict(embedding=embedding[0], p=np.asarray(rival.predict(one, np.array([0])), float)[0])
 
 def about_towers(rival: Rival, protocol: Protocol) -> dict:
-    "The frozen towers that the model reads, with the key of their records."
+    "The frozen towers that the model reads."
     used = {'image': protocol.image_tower} if 'embedding' in rival.parts else {}
     if 'text tower' in rival.stages: used['text'] = protocol.text_tower
-    return {kind: dict(name=name, key=encoders.tower(name, kind).key(), source=encoders.tower(name, kind).source, licence=encoders.tower(name, kind).licence) for kind, name in used.items()}
+    return {kind: dict(name=name, source=encoders.tower(name, kind).source, licence=encoders.tower(name, kind).licence) for kind, name in used.items()}
 
 def card(a: dict) -> str:
     "The model card, from what `model.json` says."
@@ -262,8 +262,7 @@ def _read_protocol(a: dict, where: Path) -> Protocol:
     if not isinstance(a['protocol'], dict) or (odd := known ^ set(a['protocol'])): raise CompanionError(f'has other settings than this version: {", ".join(sorted(odd))}', where, 'train again with this version')
     p = Protocol(**{k: tuple(v) if isinstance(v, list) else v for k, v in a['protocol'].items()})
     if a['feature_names'] and tuple(a['feature_names']) != tuple(radiomics.recipe(p.recipe).names): raise CompanionError(f'names other features than the recipe {p.recipe}', where, 'train again with this version')
-    for kind, t in a['towers'].items():
-        if encoders.tower(t['name'], kind).key() != t['key']: raise CompanionError(f'the record of the tower {t["name"]} has changed since', where, 'train again, or use the version named in model.json')
+    for kind, t in a['towers'].items(): encoders.tower(t['name'], kind)                        # raises where there is none of that name; the probe looks at its weights
     if a['model'] not in MODELS: raise CompanionError(f'there is no model {a["model"]!r}', where, f'this version has {", ".join(MODELS)}')
     return p
 

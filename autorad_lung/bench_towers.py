@@ -56,11 +56,12 @@ def _sync(device):
     if device == 'cuda': torch.cuda.synchronize()
 
 def clock(run, device: str = 'cpu') -> float:
-    "Seconds of one call."
-    _sync(device); start = time.perf_counter()
+    "Seconds of one call: of the processor's time with one thread on it, else by the clock on the wall."
+    now = time.process_time if device == 'cpu' and torch.get_num_threads() == 1 else time.perf_counter
+    _sync(device); start = now()
     run()
     _sync(device)
-    return time.perf_counter() - start
+    return now() - start
 
 def matrix_rate(dtype: str, device: str = 'cpu', sizes: tuple = (1024, 2048), times: int = 3) -> float:
     "GFLOP/s of plain matrix products: the best found."
@@ -147,28 +148,28 @@ def image_work(record: Tower) -> float:
 
 def bench_towers(
     name: str = 'aimv2-large-patch14-224',        # an image tower of the registry, at its full size, with random weights
-    images: int = 8,                              # in a round
+    images: int = 8,                              # in a round, at least
     dtypes: tuple = ('float32', 'bfloat16'),
     repeats: int = 3,                             # rounds; the best counts
     threads: int = 1,
-    batch: int | None = None,                     # as in `embed_table`: 1 on a processor, 64 on a GPU
+    batches: tuple | None = None,                 # images at a time: 1 (as `embed_table` has it) and 8 on a processor, 64 on a GPU
     device: str | None = None,                    # 'cuda' where there is one
-) -> pd.DataFrame:                                # one row a number type: GFLOP an image, images a second, the measured matrix rate, the share of it that was used
+) -> pd.DataFrame:                                # one row a number type and batch: GFLOP an image, images a second, the measured matrix rate, the share of it that was used
     "Images a second through an image tower, and the share of the machine's measured matrix rate."
     record, device = tower(name, 'image'), device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    batch = batch or (64 if device == 'cuda' else 1)
+    batches = batches or ((64,) if device == 'cuda' else (1, 8))
     gflop, rows = image_work(record), []
     with _threads(threads), torch.inference_mode():
         torch.manual_seed(0)
         model = architecture(record, 'cpu').eval()
         for dtype in dtypes:
             model = model.to(device, getattr(torch, dtype))
-            run = torch.compile(model) if device == 'cuda' else model
-            x = torch.randn(batch, 3, record.size, record.size).to(device, getattr(torch, dtype))
-            def a_round(): return [run(x) for _ in range(max(1, images // batch))]
-            clock(lambda: run(x), device)                                      # allocations and, on a GPU, compilation
-            seconds, rate = math.inf, matrix_rate(dtype, device)
-            for _ in range(repeats): seconds, rate = min(seconds, clock(a_round, device)), max(rate, matrix_rate(dtype, device, times=1))
-            per_s = batch * max(1, images // batch) / seconds
-            rows.append(dict(tower=name, dtype=dtype, threads=threads, batch=batch, gflop_each=gflop, images_per_s=per_s, matrix_gflops=rate, share_of_peak=gflop * per_s / rate))
+            run, rate = torch.compile(model) if device == 'cuda' else model, matrix_rate(dtype, device)
+            for batch in batches:
+                x, seconds = torch.randn(batch, 3, record.size, record.size).to(device, getattr(torch, dtype)), math.inf
+                clock(lambda: run(x), device)                                  # allocations and, on a GPU, compilation
+                for _ in range(repeats):
+                    seconds = min(seconds, clock(lambda: [run(x) for _ in range(-(-images // batch))], device) / batch / -(-images // batch))
+                    rate = max(rate, matrix_rate(dtype, device, times=1))
+                rows.append(dict(tower=name, dtype=dtype, threads=threads, batch=batch, gflop_each=gflop, images_per_s=1 / seconds, matrix_gflops=rate, share_of_peak=gflop / seconds / rate))
     return pd.DataFrame(rows)

@@ -183,9 +183,9 @@ class Study(Outputs):
         return training.cross_validate_all(models, self.dataset, self.protocol, self.store, seeds=seeds, **self.parallel)
 
     def curves(self, models: list[str], seeds: tuple = (0,)) -> pd.DataFrame:
-        "Learning curves of the same runs: model, seed, fold, epoch, part (training or validation), loss."
-        c = training.learning_curves(models, self.dataset, self.protocol, self.store, seeds=seeds, **self.parallel)
-        return pd.concat([c[['model', 'seed', 'fold', 'epoch']].assign(part=part, loss=c[f'{part[:len(short)]}_loss']) for part, short in [('training', 'train'), ('validation', 'val')]])
+        "Learning curves of the same runs: model, seed, fold, epoch, part (training or validation), loss, and gradient_norm of the training part."
+        c, same = training.learning_curves(models, self.dataset, self.protocol, self.store, seeds=seeds, **self.parallel), ['model', 'seed', 'fold', 'epoch']
+        return pd.concat([c[same].assign(part='training', loss=c.train_loss, gradient_norm=c.gradient_norm), c[same].assign(part='validation', loss=c.val_loss)], ignore_index=True)
 
     def sweep(self,
         field: str,               # of the protocol

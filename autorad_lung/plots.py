@@ -231,10 +231,11 @@ def learning_figure(
         fig, axes = plate(3.6 * len(measures) + .6, 3.3, 1, len(measures))
         for ax, measure in zip(axes[0], measures):
             for part, ls, colour in (('training', '--', GREY), ('validation', '-', INK)):
-                g = history[history['part'] == part].groupby('epoch')[measure].agg(['mean', 'std']).fillna(0)
+                if (rows := history[(history['part'] == part) & history[measure].notna()]).empty: continue          # a measure of one part only, such as the gradient norm
+                g = rows.groupby('epoch')[measure].agg(['mean', 'std']).fillna(0)
                 ax.plot(g.index, g['mean'], ls=ls, color=colour, label=part); ax.fill_between(g.index, g['mean'] - g['std'], g['mean'] + g['std'], color=colour, alpha=.15, lw=0)
             if chosen is not None: ax.axvline(chosen, color=GREY, lw=1, ls=':', label='epoch picked on validation')
-            ax.set(xlabel='Epoch', ylabel=METRIC_NAMES.get(measure, measure.capitalize())); ax.grid(axis='y'); ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.set(xlabel='Epoch', ylabel=METRIC_NAMES.get(measure, measure.capitalize().replace('_', ' '))); ax.grid(axis='y'); ax.xaxis.get_major_locator().set_params(integer=True)
         fig.legend(*axes[0, 0].get_legend_handles_labels(), loc='outside upper left', ncols=3)
         runs_ = history.drop_duplicates([c for c in ('fold', 'seed') if c in history] or ['part']).shape[0] if {'fold', 'seed'} & set(history) else 1
         return finish(fig, f'Mean and one standard deviation over {runs_} training runs; the test folds are not looked at. {source.rstrip(". ")}.')

@@ -77,7 +77,9 @@ class _Training(_Method):
     warmup_epochs: int = choice(1, 'training', 'not given', "CoOp's", low=0)
     batch_size: int = choice(32, 'training', 'not given', "CoOp's", low=1)
     inner_fraction: float = choice(.2, 'training', 'not given', 'patients of the training folds kept to pick the epoch; the test fold is never looked at', low=.05, high=.5)
+    patience: int | None = choice(None, 'training', 'not given', 'None: all epochs are run, and the best one is kept; a number: stop when so many in a row were no better on the inner patients', low=1, of_type=int)
     select_by: str = choice('loss', 'training', 'not given', 'steadier than accuracy on few nodules', of=('loss', 'balanced_accuracy'))
+    amp: bool = choice(False, 'training', 'not given', 'True: bfloat16 where it is safe; quicker on a GPU, and other numbers')
     class_weights: bool = choice(False, 'training', 'plain cross-entropy', 'as the paper; True weighs each class by its inverse frequency')
 
 # %% ../nbs/00_protocol.ipynb #a6f752af

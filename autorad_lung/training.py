@@ -47,26 +47,33 @@ def _optimiser(rival: Prompted) -> torch.optim.Optimizer:
     if p.optimiser == 'adamw': return torch.optim.AdamW(learnt, p.learning_rate, weight_decay=p.weight_decay)
     return torch.optim.SGD(learnt, p.learning_rate, p.momentum, weight_decay=p.weight_decay)
 
-def _epoch(rival: Prompted, optimiser, image: Tensor, known: Tensor | None, y: Tensor, weight: Tensor | None, epoch: int, seed: int) -> tuple[float, ...]:
-    "One pass over the training rows, in an order of its own -> last rate, mean loss, mean gradient norm."
-    order = torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(len(y)))
-    steps, losses, norms = order.split(rival.protocol.batch_size), [], []
-    for i, b in enumerate(steps):
-        for group in optimiser.param_groups: group['lr'] = rate(epoch * len(steps) + i, len(steps), rival.protocol)
-        loss = F.cross_entropy(rival.net(image[b], None if known is None else known[b]), y[b], weight)
+def _loss(rival: Prompted, image: Tensor, known: Tensor | None, y: Tensor, weight: Tensor | None) -> Tensor:
+    "Cross-entropy of a batch; with `amp` the towers compute in bfloat16, the loss in float32."
+    with torch.autocast(image.device.type, torch.bfloat16, enabled=rival.protocol.amp): logits = rival.net(image, known)
+    return F.cross_entropy(logits.float(), y, weight)
+
+def _epoch(rival: Prompted, optimiser, image: Tensor, known: Tensor | None, y: Tensor, weight: Tensor | None, epoch: int, seed: int, steps: list, pause: Callable) -> tuple[float, ...]:
+    "One pass over the training rows, in an order of its own, going on after the `steps` (loss, gradient norm) already done -> last rate, mean loss, mean gradient norm."
+    order = torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(len(y))).split(rival.protocol.batch_size)
+    for i in range(len(steps), len(order)):
+        b = order[i]
+        for group in optimiser.param_groups: group['lr'] = rate(epoch * len(order) + i, len(order), rival.protocol)
+        loss = _loss(rival, image[b], None if known is None else known[b], y[b], weight)
         optimiser.zero_grad(); loss.backward()
-        norms.append(math.sqrt(sum(float(w.grad.pow(2).sum()) for w in optimiser.param_groups[0]['params'])))
-        optimiser.step(); losses.append(loss.item() * len(b))
-    return optimiser.param_groups[0]['lr'], sum(losses) / len(y), float(np.mean(norms))
+        norm = math.sqrt(sum(float(w.grad.pow(2).sum()) for w in optimiser.param_groups[0]['params']))
+        optimiser.step(); steps.append([loss.item() * len(b), norm]); pause()
+    losses, norms = zip(*steps); steps.clear()
+    return rate((epoch + 1) * len(order) - 1, len(order), rival.protocol), sum(losses) / len(y), float(np.mean(norms))
 
 # %% ../nbs/08_training.ipynb #ba69e7b3
-def _save(path: Path, rival: Prompted, best: dict, optimiser, curve: list):
-    "Checkpoint: one safetensors file, by one rename."
+def _save(path: Path, rival: Prompted, best: dict, optimiser, curve: list, steps: list):
+    "Checkpoint, between two steps: one safetensors file, by one rename."
     moments = {f'moment.{i}.{k}': v.numpy() for i, s in optimiser.state_dict()['state'].items() for k, v in s.items() if isinstance(v, Tensor)}
-    write_arrays(path, rival.state() | {f'best.{k}': v for k, v in best.items()} | moments | {'curve': np.array(curve)})
+    write_arrays(path, rival.state() | {f'best.{k}': v for k, v in best.items()} | moments
+                 | {'curve': np.array(curve).reshape(len(curve), len(CURVE)), 'steps': np.array(steps).reshape(len(steps), 2)})
 
-def _resume(path: Path, rival: Prompted, optimiser) -> tuple[dict, list]:
-    "Put a checkpoint back -> best state so far, learning curve."
+def _resume(path: Path, rival: Prompted, optimiser) -> tuple[dict, list, list]:
+    "Put a checkpoint back -> best state so far, learning curve, steps of the epoch that was under way."
     arrays = load_file(path); strip = lambda lead: {k.removeprefix(lead): v for k, v in arrays.items() if k.startswith(lead)}
     with torch.no_grad():
         for k, w in rival.net.state_dict().items(): w.copy_(torch.from_numpy(arrays[f'net.{k}']))
@@ -74,7 +81,7 @@ def _resume(path: Path, rival: Prompted, optimiser) -> tuple[dict, list]:
     for k, v in strip('moment.').items():
         i, name = k.split('.'); state['state'].setdefault(int(i), {})[name] = torch.from_numpy(v).reshape(() if name == 'step' else v.shape)
     optimiser.load_state_dict(state)
-    return strip('best.'), arrays['curve'].tolist()
+    return strip('best.'), arrays['curve'].tolist(), arrays['steps'].tolist()
 
 # %% ../nbs/08_training.ipynb #94e9dc84
 def descend(
@@ -82,28 +89,31 @@ def descend(
     dataset: Dataset, train: np.ndarray, val: np.ndarray, # rows to learn from, and rows to pick the epoch on
     seed: int = 0,                    # of the order of the rows
     checkpoint: Path | None = None,   # where to keep the state of an unfinished run
-    every_s: float = 5.,              # seconds between two checkpoints; 0: after each epoch
-    on_epoch: Callable = lambda row: None, # called with each new row of the curve
+    every_s: float = 5.,              # seconds between two checkpoints; 0: after each step
+    on_step: Callable = lambda epoch, step: None, # called after each step
 ) -> pd.DataFrame:                    # learning curve, columns `CURVE`
-    "Train a prompt learner and leave it at its best epoch on `val`."
+    "Train a prompt learner and leave it at its best epoch on `val`. With `patience`, stop when so many epochs in a row were no better."
     p, y, y_val = rival.protocol, torch.from_numpy(dataset.labels[train]), dataset.labels[val]
     (image, known), seen_val = rival.inputs(dataset, train), rival.inputs(dataset, val)
     weight = len(y) / 3 / torch.bincount(y, minlength=3).clamp(min=1).float() if p.class_weights else None
-    optimiser, best, curve, saved = _optimiser(rival), {}, [], time.monotonic()
-    if checkpoint and checkpoint.exists(): best, curve = _resume(checkpoint, rival, optimiser)
+    optimiser, best, curve, steps, saved = _optimiser(rival), {}, [], [], time.monotonic()
+    if checkpoint and checkpoint.exists(): best, curve, steps = _resume(checkpoint, rival, optimiser)
     score = (lambda row: row[4]) if p.select_by == 'loss' else (lambda row: -row[5])
+    def pause():
+        nonlocal saved
+        if checkpoint and time.monotonic() - saved >= every_s: _save(checkpoint, rival, best, optimiser, curve, steps); saved = time.monotonic()
+        on_step(len(curve), len(steps))
     for epoch in range(len(curve), p.epochs):
-        done = _epoch(rival, optimiser, image, known, y, weight, epoch, seed)
+        if p.patience and best and epoch - 1 - min(range(epoch), key=lambda e: score(curve[e])) >= p.patience: break
+        done = _epoch(rival, optimiser, image, known, y, weight, epoch, seed, steps, pause)
         logits = rival.logits(*seen_val)
         curve.append([epoch, *done, F.cross_entropy(logits, torch.from_numpy(y_val), weight).item(), balanced(logits.numpy(), y_val)])
         if not best or score(curve[-1]) < min(map(score, curve[:-1])): best = rival.state()
-        if checkpoint and time.monotonic() - saved >= every_s: _save(checkpoint, rival, best, optimiser, curve); saved = time.monotonic()
-        on_epoch(curve[-1])
     rival.load_state(best)
     return pd.DataFrame(curve, columns=CURVE).astype({'epoch': int})
 
 # %% ../nbs/08_training.ipynb #9e30283f
-RECIPE = 1   # raise it when the code of a fit changes its results
+RECIPE = 2   # raise it when the code of a fit changes its results
 
 def fit(name: str, dataset: Dataset, train: np.ndarray, val: np.ndarray, protocol: Protocol, store: Store, seed: int = 0, checkpoint: Path | None = None) -> tuple[Rival, pd.DataFrame]:
     "A fitted model and its learning curve (empty for those that have none)."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMS', 'CLASS_WORDS', 'batched', 'one_by_one', 'cut', 'packed', 'work', 'random_text_tower', 'clock', 'matrix_rate',
-           'kept_mb', 'bench_prompts', 'image_work', 'bench_towers']
+           'paced', 'kept_mb', 'bench_prompts', 'image_work', 'bench_towers']
 
 # %% ../nbs/11d_bench_towers.ipynb #088e9ae1
 import contextlib, copy, math, time
@@ -71,6 +71,11 @@ def matrix_rate(dtype: str, device: str = 'cpu', sizes: tuple = (1024, 2048), ti
         best = max([best] + [2e-9 * n ** 3 / clock(lambda: a @ b, device) for _ in range(times)])
     return best
 
+def paced(run, gflop: float, dtype: str, device: str) -> tuple[float, float, float]:
+    "Seconds of one call, the matrix rate around it in GFLOP/s, and the share of that rate that the call reached."
+    before, seconds, after = matrix_rate(dtype, device, times=2), clock(run, device), matrix_rate(dtype, device, times=2)
+    return seconds, max(before, after), gflop / seconds / max(before, after)
+
 def kept_mb(run, without: nn.Module) -> float:
     "MB that autograd keeps for the backward pass of `run()`; the parameters of `without` are not counted."
     seen, own = {}, {p.untyped_storage().data_ptr() for p in without.parameters()}
@@ -101,20 +106,23 @@ class _Form:
         self.tokens, self.gflop = work(form, tower, n_ctx, self.ends)
         self.n = min(4, nodules) if FORMS[form] is one_by_one else nodules           # image by image, four say what all would
         self.logits = lambda: _logits(FORMS[form], tower, context.to(kind), self.shift[:self.n], image[:self.n].to(kind), self.ends)
-        self.loss, self.forward_s, self.train_s = lambda: (self.logits() * weights[:self.n]).sum(), [], []
+        self.loss, self.forward_s, self.times = lambda: (self.logits() * weights[:self.n]).sum(), [], []
 
     def train(self): self.grad, = torch.autograd.grad(self.loss(), self.shift)
 
     def round(self):
         with torch.no_grad(): self.forward_s.append(clock(self.logits, self.device) / self.n)
-        self.shift.requires_grad_(); self.train_s.append(clock(self.train, self.device) / self.n)
+        self.shift.requires_grad_(); self.times.append(paced(self.train, 2 * self.gflop * self.n, self.dtype, self.device))
 
-    def row(self, rate: float, base: '_Form', logits: Tensor) -> dict:
+    @property
+    def best(self) -> tuple[float, float]: seconds, _, share = min(self.times); return seconds / self.n, share
+
+    def row(self, base: '_Form', logits: Tensor) -> dict:
         off = lambda a, b: ((a.float() - b[:len(a)]).abs().max() / b.abs().max()).item()
         with torch.no_grad(): mine = self.logits()
-        train = min(self.train_s)
-        return dict(form=self.form, dtype=self.dtype, tokens=self.tokens, gflop=2 * self.gflop, forward_s=min(self.forward_s), train_s=train, times_faster=min(base.train_s) / train,
-                    share_of_peak=2 * self.gflop / train / rate, kept_mb=kept_mb(self.logits, self.tower.model) / self.n, logits_off=off(mine, logits), gradient_off=off(self.grad[:self.n], base.grad.float()))
+        train, share = self.best
+        return dict(form=self.form, dtype=self.dtype, tokens=self.tokens, gflop=2 * self.gflop, forward_s=min(self.forward_s), train_s=train, times_faster=base.best[0] / train,
+                    share_of_peak=share, kept_mb=kept_mb(self.logits, self.tower.model) / self.n, logits_off=off(mine, logits), gradient_off=off(self.grad[:self.n], base.grad.float()))
 
 def bench_prompts(
     name: str = 'clip-vit-large-patch14',         # a text tower of the registry, at its full size, with random weights
@@ -128,17 +136,16 @@ def bench_prompts(
     """The five forms of the text pass, by nodule: tokens, GFLOP, seconds forward and forward + backward (`train_s`), times faster than batched C x 77 in float32, share of the measured matrix rate,
     memory kept for the backward pass, largest relative difference of logits and gradients."""
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    rates, forms = {}, []
+    forms = []
     with _threads(threads):
         for dtype in dtypes:
             t = random_text_tower(tower(name, 'text'), dtype, device)
             forms += (mine := [_Form(f, t, dtype, n_ctx, nodules, device) for f in FORMS])
-            rates[dtype] = matrix_rate(dtype, device)
             for _ in range(repeats):
-                for f in mine: f.round(); rates[dtype] = max(rates[dtype], matrix_rate(dtype, device, times=1))
+                for f in mine: f.round()
         base = next(f for f in forms if FORMS[f.form] is batched)
         with torch.no_grad(): logits = base.logits()
-        return pd.DataFrame([f.row(rates[f.dtype], base, logits) for f in forms])
+        return pd.DataFrame([f.row(base, logits) for f in forms])
 
 # %% ../nbs/11d_bench_towers.ipynb #a677e2a9
 def image_work(record: Tower) -> float:
@@ -159,17 +166,16 @@ def bench_towers(
     record, device = tower(name, 'image'), device or ('cuda' if torch.cuda.is_available() else 'cpu')
     batches = batches or ((64,) if device == 'cuda' else (1, 8))
     gflop, rows = image_work(record), []
-    with _threads(threads), torch.inference_mode():
-        torch.manual_seed(0)
-        model = architecture(record, 'cpu').eval()
+    torch.manual_seed(0)
+    model = architecture(record, 'cpu').eval().requires_grad_(False)
+    with _threads(threads):
         for dtype in dtypes:
-            model = model.to(device, getattr(torch, dtype))
-            run, rate = torch.compile(model) if device == 'cuda' else model, matrix_rate(dtype, device)
+            model = model.to(device, getattr(torch, dtype))                    # outside of inference mode, in which bfloat16 weights are made that run at a third of the speed
+            run = torch.compile(model) if device == 'cuda' else model
             for batch in batches:
-                x, seconds = torch.randn(batch, 3, record.size, record.size).to(device, getattr(torch, dtype)), math.inf
-                clock(lambda: run(x), device)                                  # allocations and, on a GPU, compilation
-                for _ in range(repeats):
-                    seconds = min(seconds, clock(lambda: [run(x) for _ in range(-(-images // batch))], device) / batch / -(-images // batch))
-                    rate = max(rate, matrix_rate(dtype, device, times=1))
-                rows.append(dict(tower=name, dtype=dtype, threads=threads, batch=batch, gflop_each=gflop, images_per_s=1 / seconds, matrix_gflops=rate, share_of_peak=gflop / seconds / rate))
+                x, n = torch.randn(batch, 3, record.size, record.size).to(device, getattr(torch, dtype)), -(-images // batch)
+                with torch.inference_mode():
+                    clock(lambda: run(x), device)                              # allocations and, on a GPU, compilation
+                    seconds, rate, share = min(paced(lambda: [run(x) for _ in range(n)], gflop * n * batch, dtype, device) for _ in range(repeats))
+                rows.append(dict(tower=name, dtype=dtype, threads=threads, batch=batch, gflop_each=gflop, images_per_s=n * batch / seconds, matrix_gflops=rate, share_of_peak=share))
     return pd.DataFrame(rows)

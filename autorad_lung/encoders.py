@@ -189,10 +189,11 @@ def _device() -> str: return 'cuda' if torch.cuda.is_available() else 'cpu'
 @functools.lru_cache(maxsize=2)
 def _ready(name: str, root: str, dtype: str, device: str) -> nn.Module:
     "The image tower in a number type on a device; compiled on a GPU."
-    model = load_image_tower(name, Store(root))
-    if (dtype, device) == ('float32', 'cpu'): return model
-    model = copy.deepcopy(model).to(device, getattr(torch, dtype))
-    return torch.compile(model) if device == 'cuda' else model
+    with torch.inference_mode(False):           # bfloat16 weights made in inference mode run at a third of the speed (torch 2.13)
+        model = load_image_tower(name, Store(root))
+        if (dtype, device) == ('float32', 'cpu'): return model
+        model = copy.deepcopy(model).to(device, getattr(torch, dtype))
+        return torch.compile(model) if device == 'cuda' else model
 
 @torch.inference_mode()
 def embed(

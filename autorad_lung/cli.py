@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'BENCHES',
-           'reproduce', 'cohort', 'extract', 'download', 'bench', 'main']
+           'reproduce', 'cohort', 'extract', 'download', 'bench', 'train', 'predict', 'main']
 
 # %% ../nbs/12_cli.ipynb #afa85ac7
 import json, os, sys
@@ -107,6 +107,41 @@ def _measure(what, n, data, workers) -> list[pd.DataFrame]:
     from autorad_lung.bench_lidc import bench_lidc, cost_table
     measured = bench_lidc(data, workers, n)
     return [pd.DataFrame([measured]), cost_table(measured)]
+
+# %% ../nbs/12_cli.ipynb #62378473
+@app.command()
+def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Annotated[Path, typer.Option(help='folder of the model: safetensors, json and a card in Markdown')] = Path('model'),
+          run: Annotated[Path, typer.Option(help='folder of the study, whose cache is used')] = Path('runs/phantom'), set_: Settings = None, quick: Quick = False, workers: Workers = None, scheduler: Scheduler = None,
+          model: Annotated[str, typer.Option(help='autorad, or another that reads one nodule: size, radiomics_l2, coop, ...')] = 'autorad', seed: Annotated[int, typer.Option(min=0, help='same seed, same bytes')] = 0,
+          hold_out: Annotated[float, typer.Option(help='share of the patients that are never learnt from: they calibrate and score')] = .3,
+          confidence: Annotated[float, typer.Option(help='of the sets that the card reports')] = .9):
+    """Fit one model on all patients but the held-out ones, and write it to a folder that explains itself.
+
+    Example: `autorad-lung train --source nifti --data my_nodules --run runs/mine --out model`
+    """
+    from autorad_lung.use import train_model
+    about = train_model(_study(source, data, preset, run, set_, quick, workers, scheduler), out, model, seed, hold_out, confidence).about
+    found = next(r for r in about['metrics'] if (r['model'], r['score']) == (model, 'accuracy'))
+    typer.echo(f'{out}: {model}, accuracy {found["estimate"]:.3f} ({found["low"]:.3f} to {found["high"]:.3f}) on {about["n"]["held_out"]} held-out nodules. Its card: {out/"README.md"}')
+
+# %% ../nbs/12_cli.ipynb #334a257d
+@app.command()
+def predict(model: Annotated[Path, typer.Option(help='folder that `train` wrote')], image: Annotated[Optional[Path], typer.Option(help='NIfTI file, or the folder of one DICOM series')] = None,
+            mask: Annotated[Optional[Path], typer.Option(help='NIfTI on the same grid; several nodules have labels 1, 2, 3 ...')] = None,
+            csv: Annotated[Optional[Path], typer.Option(help='or a table: image, mask[, label, nodule_id, patient_id, scan_max_abs_hu, ...]')] = None,
+            confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
+            out: Annotated[Path, typer.Option(help='CSV to write')] = Path('predictions.csv'), maps: Annotated[Optional[Path], typer.Option(help='folder for similarity maps')] = None,
+            cache: Annotated[Optional[Path], typer.Option(help="folder of the cache, and of fetched towers [default: the package's own]")] = None, workers: Workers = None):
+    """Three probabilities for each new nodule, calibrated, with a set that holds the true class as often as asked, and with what the model never saw.
+
+    Example: `autorad-lung predict --model model --image ct.nii.gz --mask nodule.nii.gz`
+    """
+    from autorad_lung import use
+    rows = use.predict(model, image, mask, csv, confidence, out, cache, workers=workers or 1)
+    if maps is not None:
+        from autorad_lung.similarity import draw_maps
+        draw_maps(model, maps, image, mask, csv, cache, workers=workers or 1)
+    typer.echo(f'{use.words(rows)}\n\nwritten: {out}' + (f'; maps in {maps}' if maps is not None else ''))
 
 # %% ../nbs/12_cli.ipynb #1ee5589d
 def main():

@@ -4,22 +4,25 @@
 
 # %% auto #0
 __all__ = ['MAP_COLOURS', 'SimilarityMap', 'patch_tokens', 'token_logits', 'similarity_map', 'centred', 'inside',
-           'similarity_figure']
+           'similarity_figure', 'draw_maps']
 
 # %% ../nbs/11f_similarity.ipynb #73a55515
+import re
 from dataclasses import dataclass
+from pathlib import Path
 import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from . import encoders
-from .artifacts import CompanionError, Rows
+from .artifacts import CompanionError, Rows, Store
+from .given import Given
 from .model import Dataset, Prompted, Scale
-from .plots import Plate, finish, plate, style
+from .plots import Plate, finish, plate, save_figure, style
 from .preprocessing import to_tower
 from .protocol import CLASSES
-from .use import Trained
+from .use import Trained, assemble, load_model
 
 # %% ../nbs/11f_similarity.ipynb #e9fcac48
 @dataclass(frozen=True, eq=False)
@@ -112,3 +115,19 @@ def similarity_figure(
         bar = fig.colorbar(ScalarMappable(Normalize(-bound, bound), MAP_COLOURS), ax=axes[0, :], shrink=.72, pad=.01); bar.set_label('a patch adds (logit)'); bar.ax.tick_params(labelsize=8)
         return finish(fig, f'What each of {m.parts[0].size} patches adds to a class, beyond the mean of the three classes: orange for it, purple against. Over each map: the sum of its values, which is the logit less the mean of the three '
                            f'(relative error {m.residual:.0e}) and gives the raw probability p, and what of it comes from inside the outline (consensus mask). A map says what the model used, not what is there. {source.rstrip(". ")}.')
+
+# %% ../nbs/11f_similarity.ipynb #75243d83
+def draw_maps(
+    model: Path | str | Trained,        # a folder that `train_model` wrote
+    to: Path | str,                     # folder for the pictures
+    image: Path | str | None = None, mask: Path | str | None = None, csv: Path | str | None = None,   # as for `use.predict`
+    store: Store | str | None = None,
+    **parallel,                         # workers, quiet: see `pmap`
+) -> list[Path]:                        # NODULE.png and NODULE.svg of each nodule that could be used
+    "Draw the similarity maps of new nodules."
+    t = load_model(model, store)
+    source = Given(image, mask, csv, whole=t.about['scan_maximum_recorded'])
+    data, pictures, _ = assemble(source, source.rows.index.tolist(), t.protocol, set(t.rival.parts), t.store, **parallel)
+    caption = f'The model learnt from: {t.about["source"]["caption"]}'
+    paths = [save_figure(similarity_figure(similarity_map(t, data, pictures, i), n, caption), Path(to)/re.sub(r'[^\w.-]', '_', n)) for i, n in enumerate(data.table.nodule_id)]
+    return [p for pair in paths for p in pair]

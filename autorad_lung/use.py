@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 from threadpoolctl import threadpool_limits
 from . import encoders, metrics, preprocessing, radiomics, training
 from .artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, versions, write_arrays, write_json, write_text
-from .calibration import binomial_bounds, check, conformal_sets, enough, fit_temperature, set_words, tempered
+from .calibration import check, conformal_sets, coverage_bounds, enough, fit_temperature, set_words, tempered
 from .cohort import inner_split
 from .given import Given, orientation
 from .model import MODELS, Dataset, Rival, open_model
@@ -185,7 +185,7 @@ def _check_coverage(p, labels, patients, confidence, seed) -> dict | None:
     "The check by halves, with the bounds for independent nodules; None where there are too few."
     try: found = check(p, labels, patients, confidence, seed)
     except CompanionError: return None
-    return found | {'bounds': list(binomial_bounds(found['n'], confidence))}
+    return found | {'bounds': list(coverage_bounds(found['n'], confidence, found['n'] // 2))}
 
 # %% ../nbs/11e_use.ipynb #2ed22201
 def describe(study: Study, rival: Rival, model: str, seed: int, hold_out: float, rows: tuple, p: np.ndarray, confidence: float) -> dict:

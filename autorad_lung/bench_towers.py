@@ -124,6 +124,7 @@ class _Form:
         return dict(form=self.form, dtype=self.dtype, tokens=self.tokens, gflop=2 * self.gflop, forward_s=min(self.forward_s), train_s=train, times_faster=base.best[0] / train,
                     share_of_peak=share, kept_mb=kept_mb(self.logits, self.tower.model) / self.n, logits_off=off(mine, logits), gradient_off=off(self.grad[:self.n], base.grad.float()))
 
+# %% ../nbs/11d_bench_towers.ipynb #97b32e79
 def bench_prompts(
     name: str = 'clip-vit-large-patch14',         # a text tower of the registry, at its full size, with random weights
     n_ctx: int = 50,                              # context vectors

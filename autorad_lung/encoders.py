@@ -71,6 +71,7 @@ def fetched(t: Tower, store: Store) -> Path:
     reason = 'has no *.safetensors (pickled weights are not read)' if folder and any(folder.glob('*.bin')) else 'is not on this machine'
     raise CompanionError(f'the checkpoint of {t.name} {reason}', folder or t.source, f"fetch it once with: hf download {t.source} --include '*.json' --include '*.txt' --include '*.safetensors'")
 
+# %% ../nbs/05_encoders.ipynb #ebf4b206
 def _published(store: Store, key: str, write, **about) -> Path:
     "The folder tower/`key` in the store, written on first use."
     if not store.open('tower', key):
@@ -138,6 +139,7 @@ def looks_ahead(model: nn.Module) -> bool:
     a, b = model(input_ids=ids).last_hidden_state[:, :-1]
     return not torch.allclose(a, b, rtol=1e-4, atol=1e-5 * a.abs().max().item())
 
+# %% ../nbs/05_encoders.ipynb #b8823dcf
 class TextTower:
     "A frozen text tower, used from the inside. B prompts, T tokens, D its width, P the width of its embedding."
     def __init__(self, record: Tower, model: nn.Module, tokenizer):
@@ -173,6 +175,7 @@ class TextTower:
         "The same tower in float64, for exact comparisons."
         return TextTower(self.record, copy.deepcopy(self.model).double(), self.tokenizer)
 
+# %% ../nbs/05_encoders.ipynb #d8049673
 @functools.lru_cache(maxsize=4)
 def _text_tower(t_name: str, root: str) -> TextTower:
     t, store = tower(t_name, 'text'), Store(root)
@@ -210,6 +213,7 @@ def embed(
     if not tokens: return POOLS[t.pool](out).cpu().numpy()
     return out.last_hidden_state[:, 1 if 'class token' in t.pool else 0:].half().cpu().numpy()
 
+# %% ../nbs/05_encoders.ipynb #94cb7507
 class _Embed:
     "Picklable: an image -> its row. For a batch: the place of an image -> its row, with those of the next `batch - 1` pending ones, kept until they are asked for."
     def __init__(self, record, root, options, images=None, pending=(), batch=1):
@@ -229,6 +233,7 @@ class _Embed:
             self.ready = dict(zip(group, self._embed(self.images[group + group[-1:] * (self.batch - len(group))])))
         return {name: self.ready.pop(item)}
 
+# %% ../nbs/05_encoders.ipynb #d9397940
 def _known(store: Store, stage: str) -> set[str]:
     "Keys of the rows that the stage has."
     return {k for p in (store.root/stage).glob('[!.]*/rows.parquet') for k in pd.read_parquet(p, columns=['key'])['key']}

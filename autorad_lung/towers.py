@@ -81,6 +81,7 @@ class Aimv2TextModelWithProjection(transformers.Aimv2PreTrainedModel):
         out = self.text_model(input_ids, attention_mask=torch.ones_like(input_ids))
         return SimpleNamespace(last_hidden_state=out.last_hidden_state, text_embeds=self.text_projection(out.pooler_output))
 
+# %% ../nbs/04e_towers.ipynb #7d6838f4
 def model_class(t: Tower) -> type:
     "The class of a record."
     found = {c.__name__: c for c in (Aimv2VisionModelWithProjection, Aimv2TextModelWithProjection)}.get(t.cls) or getattr(transformers, t.cls, None)
@@ -104,6 +105,7 @@ def _clip_text(width, heads): return dict(hidden_size=width, intermediate_size=4
 _AIM = dict(hidden_size=1024, intermediate_size=2816, num_hidden_layers=24, num_attention_heads=8, image_size=224, patch_size=14)
 _LIT = dict(projection_dim=768, vision_config=_AIM | dict(use_head=True), text_config=dict(hidden_size=768, intermediate_size=2048, num_attention_heads=6))
 
+# %% ../nbs/04e_towers.ipynb #59e1fdd0
 TOWERS = {t.name: t for t in [
     Tower('mini-aimv2', 'image', 'Aimv2VisionModel', 128, 128, 'made here', 'Apache-2.0', 'no', 64, 8, note=_UNTRAINED,
           config=dict(hidden_size=128, intermediate_size=352, num_hidden_layers=3, num_attention_heads=4, image_size=64, patch_size=8, use_head=False)),

@@ -68,8 +68,9 @@ def fetched(t: Tower, store: Store) -> Path:
     try: folder = folder or Path(snapshot_download(t.source, local_files_only=True))
     except (OSError, ValueError): pass
     if folder and any(folder.glob('*.safetensors')): return folder
-    reason = 'has no *.safetensors (pickled weights are not read)' if folder and any(folder.glob('*.bin')) else 'is not on this machine'
-    raise CompanionError(f'the checkpoint of {t.name} {reason}', folder or t.source, f"fetch it once with: hf download {t.source} --include '*.json' --include '*.txt' --include '*.safetensors'")
+    if folder and any(folder.glob('*.bin')):
+        raise CompanionError(f'the checkpoint of {t.name} has no *.safetensors (pickled weights are not read)', folder, f'put a revision of {t.source} that has them, or a conversion, into {store.root}/towers/{t.name}')
+    raise CompanionError(f'the checkpoint of {t.name} is not on this machine', folder or t.source, f"fetch it once with: hf download {t.source} --include '*.json' --include '*.txt' --include '*.safetensors'")
 
 # %% ../nbs/05_encoders.ipynb #ebf4b206
 def _published(store: Store, key: str, write, **about) -> Path:

@@ -7,7 +7,7 @@ __all__ = ['COLUMNS', 'first_header', 'dicom_affine', 'read_dicom', 'turned', 'l
            'read_given_csv', 'Given', 'orientation']
 
 # %% ../nbs/02d_given.ipynb #55d84bc7
-import dataclasses, functools
+import dataclasses
 from pathlib import Path
 import nibabel as nib
 import numpy as np

@@ -93,7 +93,7 @@ def _draw(ax, m: SimilarityMap, pixels: np.ndarray, outline: str, title: str):
     s = len(m.picture); at = np.arange(s) + .5
     ax.imshow(pixels, cmap='gray', vmin=0, vmax=1, extent=(0, s, s, 0), interpolation='nearest')
     if m.mask.any(): ax.contour(at, at, m.mask.astype(float), [.5], colors=[outline], linewidths=1.3)
-    ax.set(xticks=[], yticks=[], xlim=(0, s), ylim=(s, 0)); ax.set_title(title.replace('-', '−'), fontsize=9, loc='center'); ax.spines[:].set_visible(False)
+    ax.set(xticks=[], yticks=[], xlim=(0, s), ylim=(s, 0)); ax.set_title(title.replace('-', '−'), fontsize=8.5, loc='center'); ax.spines[:].set_visible(False)
 
 # %% ../nbs/11f_similarity.ipynb #9b06cc01
 def similarity_figure(

@@ -32,7 +32,7 @@ from .sources import Nodule, Source, measure
 # %% ../nbs/11e_use.ipynb #d91bbaa0
 TRAITS = {'pixel_spacing_mm': ('pixel spacing', 'mm'), 'slice_spacing_mm': ('slice spacing', 'mm'), 'slice_thickness_mm': ('slice thickness', 'mm'),
           'diameter_mm': ('equivalent diameter', 'mm'), 'hu_p05': ('5th percentile inside the nodule', 'HU'), 'hu_p95': ('95th percentile inside the nodule', 'HU'),
-          'scan_max_abs_hu': ('largest |HU| of the scan', 'HU')}
+          'scan_max_abs_hu': ('largest absolute HU of the scan', 'HU')}
 
 def traits(loader: Callable[[], Nodule], level: float) -> dict:
     "Spacing (mm), equivalent diameter of the consensus mask (mm), the spread of HU inside it, and the scan's maximum (NaN where not recorded)."
@@ -147,17 +147,18 @@ def about_towers(rival: Rival, protocol: Protocol) -> dict:
     "The frozen towers that the model reads."
     used = {'image': protocol.image_tower} if 'embedding' in rival.parts else {}
     if 'text tower' in rival.stages: used['text'] = protocol.text_tower
-    return {kind: dict(name=name, source=encoders.tower(name, kind).source, licence=encoders.tower(name, kind).licence) for kind, name in used.items()}
+    records = {kind: encoders.tower(name, kind) for kind, name in used.items()}
+    return {kind: dict(name=t.name, source=t.source, licence=t.licence, note=t.note, saw_lidc=t.saw_lidc) for kind, t in records.items()}
 
 def card(a: dict) -> str:
     "The model card, from what `model.json` says."
     cell = lambda m, k: next(('n/a' if r['estimate'] is None else f'{r["estimate"]:.3f} ({r["low"]:.3f} to {r["high"]:.3f})' for r in a['metrics'] if (r['model'], r['score']) == (m, k)), '')
     models, scores = dict.fromkeys(r['model'] for r in a['metrics']), ('accuracy', 'balanced_accuracy', 'macro_auc', 'log_loss')
     lines = [f'| {model_name(m)} | ' + ' | '.join(cell(m, k) for k in scores) + ' |' for m in models]
-    span = [f'| {words} | {a["ranges"][k][0]:.4g} to {a["ranges"][k][1]:.4g} {unit} |' if a['ranges'][k] else f'| {words} | not recorded |' for k, (words, unit) in TRAITS.items()]
+    span = [f'| {words} | ' + (f'{a["ranges"][k][0]:.4g} to {a["ranges"][k][1]:.4g} {unit} |' if a['ranges'][k] else 'not recorded |') for k, (words, unit) in TRAITS.items()]
     c = a['calibration']; k = c['check']
     kept = f'In a check by halves of the held-out patients, sets asked for {k["confidence"]:.0%} held the true class in {k["coverage"]:.1%} of {k["n"]} nodules (independent nodules would give {k["bounds"][0]:.0%} to {k["bounds"][1]:.0%}), with {k["set_size"]:.2f} classes in a set; the log loss went from {k["log_loss"]:.3f} to {k["log_loss_calibrated"]:.3f} by the temperature.' if k else 'The held-out patients are too few to check the sets by halves.'
-    towers = '; '.join(f'{kind} tower {t["name"]} ({t["source"]}, {t["licence"]})' for kind, t in a['towers'].items()) or 'none'
+    towers = '; '.join(f'{kind} tower {t["name"]} ({t["source"]}, {t["licence"]}; saw LIDC-IDRI: {t["saw_lidc"]}{"; " + t["note"] if t["note"] else ""})' for kind, t in a['towers'].items()) or 'none'
     return '\n'.join([f'# {model_name(a["model"])}: a lung nodule model', '', '**Research use only. Not a medical device; not for diagnosis.**', '',
         'Gives each lung nodule on CT probabilities of benign, unsure and malignant, as radiologists score them from images (LIDC-IDRI\'s malignancy scores, averaged). That is an opinion about a picture, not pathology.', '',
         '## Data', f'{a["source"]["caption"]}. Learnt from {a["n"]["train"]} nodules, epoch picked on {a["n"]["validation"]}, held out {a["n"]["held_out"]} nodules of {a["n"]["held_out_patients"]} patients; no patient is in two of these. Cohort `{a["cohort"]}`, seed {a["seed"]}.', f'Frozen: {towers}.', '',
@@ -295,7 +296,8 @@ def _answers(t: Trained, dataset: Dataset, looks: pd.DataFrame, pictures: Rows, 
     p = one_by_one(t.rival, dataset, range(len(dataset.table)))
     z, sets = tempered(p, t.about['calibration']['temperature']), conformal_sets(t.calibration, t.labels, p, confidence)
     ids, seen = dataset.table.nodule_id, t.about['ranges']
-    says = ['; '.join([*outside(looks.loc[i].to_dict(), seen), *[f for f in flags.split(';') if f]]) for i, flags in zip(ids, pictures.table['flags'])]
+    made_up = ['the model learnt from simulated CT: for testing software only'] if t.about['source']['simulated'] else []
+    says = ['; '.join([*made_up, *outside(looks.loc[i].to_dict(), seen), *[f for f in flags.split(';') if f]]) for i, flags in zip(ids, pictures.table['flags'])]
     blind = [', '.join(TRAITS[k][0] for k in TRAITS if seen[k] and looks.loc[i, k] != looks.loc[i, k]) for i in ids]
     return pd.DataFrame(dict(nodule_id=ids, diameter_mm=[looks.loc[i, 'diameter_mm'] for i in ids]) | dict(zip(PROBABILITIES, p.T)) | dict(zip(CALIBRATED, z.T)) |
                         {'most_likely': [CLASSES[k] for k in p.argmax(1)], 'set': set_words(sets), 'confidence': confidence, 'notices': says, 'not_compared': blind})

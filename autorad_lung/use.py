@@ -214,7 +214,7 @@ def train_model(
 ) -> Trained:
     "Fit a model on a study's patients, and write it with its calibration, its scores and its card."
     rival = open_model(model, study.protocol, study.store)
-    if set(rival.parts) - READABLE or model == 'autorad_shuffled': raise CompanionError(f'{model} cannot be used on a single nodule', 'model', 'choose one that reads size, radiomics or the embedding, such as autorad, size or radiomics_l2')
+    if model not in MODELS or set(rival.parts) - READABLE or model == 'autorad_shuffled': raise CompanionError(f'{model} cannot be used on a single nodule', 'model', 'choose one that reads size, radiomics or the embedding, such as autorad, size or radiomics_l2')
     _check_folder(Path(out), new=True)
     train, val, held = rows = partition(study.dataset, hold_out, study.protocol.inner_fraction, seed)
     rival, d = fit_model(model, study, train, val, seed), study.dataset

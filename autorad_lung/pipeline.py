@@ -11,9 +11,9 @@ import dataclasses
 from functools import cached_property
 from pathlib import Path
 import pandas as pd
-from . import cohort, encoders, metrics, plots, preprocessing, radiomics, sources, training
+from . import clip_lung, cohort, encoders, metrics, plots, preprocessing, radiomics, sources, training
 from .artifacts import CompanionError, Rows, Store, content_key, default_workers, write_table, write_text
-from .model import Dataset
+from .model import Dataset, open_model
 from .protocol import Protocol, parse_settings, preset
 
 # %% ../nbs/11_pipeline.ipynb #005c63cb
@@ -162,7 +162,15 @@ class Study(Outputs):
     @cached_property
     def embeddings(self) -> Rows:
         "One vector a nodule from the frozen image tower, (N, D)."
-        return encoders.embed_table(self.images.arrays['image'], self.images.table['key'].tolist(), self.protocol.image_tower, self.store)
+        return encoders.embed_table(self.images.arrays['image'], self.images.table['key'].tolist(), self.protocol.image_tower, self.store, **self.parallel)
+
+    def need_towers(self):
+        "Refuse, before hours are spent, a protocol whose checkpoints are not on this machine: all that lack, in one message, with the commands that fetch them."
+        lack = []
+        for name in dict.fromkeys([self.protocol.image_tower, self.protocol.text_tower]):
+            try: encoders.tower_folder(encoders.tower(name), self.store)
+            except CompanionError as e: lack.append(e)
+        if lack: raise CompanionError('; '.join(e.reason for e in lack), 'towers', '; '.join(e.remedy for e in lack))
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -175,16 +183,24 @@ class Study(Outputs):
         return Dataset(table, self.radiomics.arrays['features'][at['radiomics']], tuple(radiomics.recipe(self.protocol.recipe).names),
                        self.embeddings.arrays['embedding'][at['images']])
 
+    def dataset_for(self, models: list[str]) -> Dataset:
+        "The dataset, with pictures and the readers' scores of attributes where one of the models is trained on them. A model that refuses the protocol does so before anything is computed."
+        asked, more = {part for m in models for part in open_model(m, self.protocol, self.store).parts}, {}
+        def rows(table): return table.set_index('nodule_id').index.get_indexer(self.dataset.table.nodule_id)
+        if 'image' in asked: more['image'] = self.images.arrays['image'][rows(self.images.table)]
+        if 'attributes' in asked: more['attributes'] = clip_lung.mean_scores(self.nodules.iloc[rows(self.nodules)])
+        return dataclasses.replace(self.dataset, **more)
+
     def predictions(self,
-        models: list[str],        # names in `model.MODELS`
+        models: list[str],        # names in `model.MODELS` or `model.ELSEWHERE`
         seeds: tuple = (0,),      # one whole cross-validation each
     ) -> pd.DataFrame:            # one row a nodule, model and seed
         "Cross-validated predictions, from the cache or computed."
-        return training.cross_validate_all(models, self.dataset, self.protocol, self.store, seeds=seeds, **self.parallel)
+        return training.cross_validate_all(models, self.dataset_for(models), self.protocol, self.store, seeds=seeds, **self.parallel)
 
     def curves(self, models: list[str], seeds: tuple = (0,)) -> pd.DataFrame:
         "Learning curves of the same runs: model, seed, fold, epoch, part (training or validation), loss, and gradient_norm of the training part."
-        c, same = training.learning_curves(models, self.dataset, self.protocol, self.store, seeds=seeds, **self.parallel), ['model', 'seed', 'fold', 'epoch']
+        c, same = training.learning_curves(models, self.dataset_for(models), self.protocol, self.store, seeds=seeds, **self.parallel), ['model', 'seed', 'fold', 'epoch']
         return pd.concat([c[same].assign(part='training', loss=c.train_loss, gradient_norm=c.gradient_norm), c[same].assign(part='validation', loss=c.val_loss)], ignore_index=True)
 
     def sweep(self,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from .encoders import TextTower, small_tokenizer
 from .metanet import PromptLearner, packed_text_features, packing
-from .towers import Tower, architecture, tower
+from .towers import Tower, architecture, row_major, tower
 
 # %% ../nbs/11d_bench_towers.ipynb #33ca11ff
 def batched(tower: TextTower, context: Tensor, ends: list[list[int]], length: int | None = None) -> Tensor:
@@ -168,10 +168,10 @@ def bench_towers(
     batches = batches or ((64,) if device == 'cuda' else (1, 8))
     gflop, rows = image_work(record), []
     torch.manual_seed(0)
-    model = architecture(record, 'cpu').eval().requires_grad_(False)
+    model = row_major(architecture(record, 'cpu')).eval().requires_grad_(False)
     with _threads(threads):
         for dtype in dtypes:
-            model = model.to(device, getattr(torch, dtype))                    # outside of inference mode, in which bfloat16 weights are made that run at a third of the speed
+            model = model.to(device, getattr(torch, dtype))
             run = torch.compile(model) if device == 'cuda' else model
             for batch in batches:
                 x, n = torch.randn(batch, 3, record.size, record.size).to(device, getattr(torch, dtype)), -(-images // batch)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from .artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, versions
 from .checkpoints import convert, is_original, tensor_names
 from .preprocessing import to_tower
-from .towers import CLIP_MEAN, CLIP_STD, POOLS, TOWERS, Tower, architecture, model_class, n_parameters, tower
+from .towers import CLIP_MEAN, CLIP_STD, POOLS, TOWERS, Tower, architecture, model_class, n_parameters, row_major, tower
 
 # %% ../nbs/05_encoders.ipynb #aad9c98b
 GAINS = {'q_proj': 2., 'k_proj': 2., 'embedding': .02}   # standard deviation times sqrt(inputs); for embeddings the standard deviation itself, as CLIP's
@@ -118,6 +118,7 @@ def _load(t: Tower, store: Store) -> nn.Module:
                              f'it is of another architecture, or in a naming that is not known here; put a checkpoint in the naming of transformers into {store.root}/towers/{t.name}')
     n = sum(p.numel() for p in model.parameters())
     if t.config and not t.made_here and n != n_parameters(t): raise CompanionError(f'the checkpoint has {n:,} parameters, the record of {t.name} {n_parameters(t):,}', where, 'correct the record, or use the checkpoint it names')
+    if t.kind == 'image' and not t.made_here: row_major(model)                 # the small towers keep the bits that they have always given
     return model.eval().requires_grad_(False)
 
 @functools.lru_cache(maxsize=4)
@@ -193,7 +194,7 @@ def _device() -> str: return 'cuda' if torch.cuda.is_available() else 'cpu'
 @functools.lru_cache(maxsize=2)
 def _ready(name: str, root: str, dtype: str, device: str) -> nn.Module:
     "The image tower in a number type on a device; compiled on a GPU."
-    with torch.inference_mode(False):           # bfloat16 weights made in inference mode run at a third of the speed (torch 2.13)
+    with torch.inference_mode(False):
         model = load_image_tower(name, Store(root))
         if (dtype, device) == ('float32', 'cpu'): return model
         model = copy.deepcopy(model).to(device, getattr(torch, dtype))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CLIP_MEAN', 'CLIP_STD', 'IMAGENET_MEAN', 'IMAGENET_STD', 'POOLS', 'TOWERS', 'ABSENT', 'Tower',
-           'Aimv2VisionModelWithProjection', 'Aimv2TextModelWithProjection', 'model_class', 'architecture',
+           'Aimv2VisionModelWithProjection', 'Aimv2TextModelWithProjection', 'model_class', 'architecture', 'row_major',
            'n_parameters', 'tower', 'towers_table']
 
 # %% ../nbs/04e_towers.ipynb #822bb15e
@@ -92,6 +92,12 @@ def architecture(t: Tower, device: str = 'meta', **config) -> nn.Module:
     "The model of a record with no weights ('meta') or random ones ('cpu'); `config` changes its config."
     cls = model_class(t)
     with torch.device(device): return cls(cls.config_class(**t.config | config))
+
+def row_major(model: nn.Module) -> nn.Module:
+    "The same image tower, its tokens laid out one after the other in memory. As they leave the patch convolution they are transposed, and torch then copies a frozen weight at every use (bfloat16: four times slower)."
+    for m in (model, getattr(model, 'vision_model', None)):
+        if hasattr(m, 'embeddings'): m.embeddings.register_forward_hook(lambda module, given, tokens: tokens.contiguous())
+    return model
 
 def n_parameters(t: Tower) -> int:
     "Number of parameters, from the record alone."

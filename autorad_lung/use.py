@@ -182,6 +182,15 @@ class Trained:
     @property
     def protocol(self) -> Protocol: return self.rival.protocol
 
+def _check_folder(folder: Path, new: bool = False):
+    "Refuse a folder that holds anything but safetensors, json and md files."
+    if not folder.is_dir():
+        if new and not folder.exists(): return
+        raise CompanionError('there is no such folder', folder, 'give the folder that `autorad-lung train` wrote')
+    for p in sorted(folder.iterdir()):
+        if p.is_symlink() or not p.is_file() or p.suffix not in ('.safetensors', '.json', '.md'):
+            raise CompanionError('a model folder holds .safetensors, .json and .md files only', p, 'give an empty or new folder' if new else 'do not load it; get the folder again from where it was made')
+
 def _check_coverage(p, labels, patients, confidence, seed) -> dict | None:
     "The check by halves, with the bounds for independent nodules; None where there are too few."
     try: found = check(p, labels, patients, confidence, seed)
@@ -235,15 +244,6 @@ def _write(out: Path, arrays: dict, about: dict):
 
 # %% ../nbs/11e_use.ipynb #db6c12aa
 FIELDS = ('format', 'model', 'protocol', 'seed', 'feature_names', 'towers', 'cohort', 'source', 'versions', 'metrics', 'ranges', 'scan_maximum_recorded', 'confidence', 'calibration', 'sha256')
-
-def _check_folder(folder: Path, new: bool = False):
-    "Refuse a folder that holds anything but safetensors, json and md files."
-    if not folder.is_dir():
-        if new and not folder.exists(): return
-        raise CompanionError('there is no such folder', folder, 'give the folder that `autorad-lung train` wrote')
-    for p in sorted(folder.iterdir()):
-        if p.is_symlink() or not p.is_file() or p.suffix not in ('.safetensors', '.json', '.md'):
-            raise CompanionError('a model folder holds .safetensors, .json and .md files only', p, 'give an empty or new folder' if new else 'do not load it; get the folder again from where it was made')
 
 def _read_about(folder: Path) -> dict:
     "`model.json`, whole and of a known format."

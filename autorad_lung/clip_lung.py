@@ -27,7 +27,7 @@ from .towers import Tower, tower
 
 # %% ../nbs/07b_clip_lung.ipynb #5d633481
 FROM_SCRATCH = dict(optimiser='sgd', learning_rate=.01, momentum=.9, weight_decay=5e-4)   # ours: for a ResNet that starts from nothing
-ATTRIBUTE_SHARE = 1.                                                                      # of the attribute alignment, beside one of the class alignment
+ATTRIBUTE_SHARE = 1.     # of the attribute alignment, beside one of the class alignment. A change of it, of `side` or of `SENTENCES` below asks for another RECIPE in the training notebook
 
 # %% ../nbs/07b_clip_lung.ipynb #124b5f14
 ATTRIBUTES = tuple(a for a in marks.ATTRIBUTES if a != 'malignancy')
@@ -166,6 +166,7 @@ def class_texts(text: TextTower, words: tuple[str, ...], sentences: tuple[str, .
     read = lambda s: F.normalize(text.model(input_ids=torch.tensor([text.tokenizer(s).input_ids])).text_embeds[0].double(), dim=0)
     return F.normalize(torch.stack([torch.stack([read(s.format(w)) for s in sentences]).mean(0) for w in words]), dim=-1).numpy()
 
+# %% ../nbs/07b_clip_lung.ipynb #3babb540
 class ZeroShot(Rival):
     "Cosines of the picture's embedding and the classes' sentences, times the pair's scale. Nothing is fitted; no label is read."
     parts, stages, sentences = ('embedding',), ('image embedding', 'text tower', 'model'), SENTENCES

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'BENCHES',
-           'reproduce', 'cohort', 'extract', 'download', 'bench', 'train', 'predict', 'main']
+           'reproduce', 'cohort', 'extract', 'download', 'bench', 'towers', 'train', 'predict', 'main']
 
 # %% ../nbs/12_cli.ipynb #afa85ac7
 import json, os, sys
@@ -86,27 +86,45 @@ def download(to: Annotated[Path, typer.Option(help='folder of the DICOM tree')],
     fetch(to, patient or patients, dry_run)
 
 # %% ../nbs/12_cli.ipynb #c81d6e6e
-BENCHES = ('radiomics', 'lidc')
+BENCHES = {'radiomics': 'four ways of computing the features, and where the time goes', 'lidc': 'reading a DICOM tree, against a plain read of the same files',
+           'prompts': 'five forms of the text pass, at full size', 'towers': 'the image pass, against what the machine can multiply'}
 
 @app.command()
-def bench(what: Annotated[str, typer.Argument(help='radiomics (four ways of computing the features) or lidc (reading a DICOM tree)')],
-          n: Annotated[Optional[int], typer.Option(min=1, help='nodules (radiomics) or scans (lidc)')] = None, data: Data = None, workers: Workers = None):
+def bench(what: Annotated[str, typer.Argument(help='; '.join(f'{k}: {v}' for k, v in BENCHES.items()))],
+          n: Annotated[Optional[int], typer.Option(min=1, help='nodules (radiomics, prompts), scans (lidc) or images (towers)')] = None, data: Data = None, workers: Workers = None,
+          tower: Annotated[Optional[str], typer.Option(help='for prompts and towers: a name that `autorad-lung towers` lists')] = None,
+          n_ctx: Annotated[int, typer.Option(min=1, max=72, help='context vectors, for prompts')] = 50):
     """Measure speed on this machine, as ratios against the obvious way in the same run.
 
     Example: `autorad-lung bench radiomics --n 50`
     """
     if what not in BENCHES: raise CompanionError(f'there is no bench {what!r}', 'bench', f'choose from {", ".join(BENCHES)}')
     if what == 'lidc' and not data: raise CompanionError('no folder was given', '--data', 'give the DICOM tree to read')
-    typer.echo('\n\n'.join(t.to_string(index=False) for t in _measure(what, n, data, workers)))
+    typer.echo('\n\n'.join(t.to_string(index=False) for t in _measure(what, n, data, workers, tower, n_ctx)))
 
-def _measure(what, n, data, workers) -> list[pd.DataFrame]:
+def _measure(what, n, data, workers, tower, n_ctx) -> list[pd.DataFrame]:
     "The tables of one bench."
     if what == 'radiomics':
         from autorad_lung.bench import bench_compile, bench_parts, bench_radiomics, sample_crops
         return [pd.DataFrame([bench_compile()]), bench_radiomics(n or 100, workers), bench_parts(sample_crops(min(n or 100, 20)))]
+    if what in ('prompts', 'towers'):
+        from autorad_lung.bench_towers import bench_prompts, bench_towers
+        return [bench_prompts(tower or 'clip-vit-large-patch14', n_ctx, n or 16) if what == 'prompts' else bench_towers(tower or 'aimv2-large-patch14-224', n or 8)]
     from autorad_lung.bench_lidc import bench_lidc, cost_table
     measured = bench_lidc(data, workers, n)
     return [pd.DataFrame([measured]), cost_table(measured)]
+
+# %% ../nbs/12_cli.ipynb #19754a2a
+@app.command()
+def towers(as_json: AsJson = False):
+    """List the image and text towers of the registry: source, licence, size, whether they may have seen LIDC-IDRI.
+
+    Example: `autorad-lung towers`
+    """
+    from autorad_lung.towers import towers_table
+    table = towers_table()
+    notes = '\n'.join(f'{t["name"]}: {t["note"]}' for t in table.to_dict('records') if t['note'])
+    typer.echo(json.dumps(table.to_dict('records'), indent=1, default=str) if as_json else f"{table.drop(columns='note').fillna('').to_string(index=False)}\n\n{notes}")
 
 # %% ../nbs/12_cli.ipynb #62378473
 @app.command()

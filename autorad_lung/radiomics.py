@@ -6,7 +6,7 @@
 __all__ = ['RECIPES', 'TEXTURE', 'KEPT_SIGMAS', 'NEEDED_SIGMAS', 'CAUSES', 'SCALED_BY_MAXIMUM', 'MAX_LEVELS', 'MANY_LEVELS',
            'ENGINES', 'FIXED_HU', 'REVISION', 'LIBRARIES', 'Recipe', 'recipe', 'families', 'select', 'margin',
            'slices_needed', 'pad_z', 'Crop', 'crop', 'declared', 'filtered', 'pyradiomics_features', 'engine_for',
-           'read_volume', 'extract', 'nodule_features', 'radiomics_table', 'relative_difference', 'tolerance',
+           'read_volume', 'extract', 'nodule_features', 'radiomics_table', 'floors', 'relative_difference', 'tolerance',
            'recheck', 'nan_prone', 'VoxelShuffled']
 
 # %% ../nbs/04b_radiomics.ipynb #b63180e3
@@ -302,9 +302,13 @@ def radiomics_table(
     return rows
 
 # %% ../nbs/04b_radiomics.ipynb #c3b0d57e
-def relative_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    "|a - b| over the larger of |a|, |b| and 1e-5 (below 1e-11 it is rounding); 0 where both are NaN, infinite where one is."
-    d = np.abs(a - b) / np.maximum(1e-5, np.maximum(np.abs(a), np.abs(b)))
+def floors(names) -> np.ndarray:
+    "Below this a value counts as this large when differences are taken: 1e-5; for the skewness of LoG images .01, since ITK's float32 moves it by some 3e-7 even where it is near 0."
+    return np.array([1e-2 if n.startswith('log-') and n.endswith('Skewness') else 1e-5 for n in names])
+
+def relative_difference(a: np.ndarray, b: np.ndarray, floor=1e-5) -> np.ndarray:
+    "|a - b| over the larger of |a|, |b| and `floor` (below 1e-11 it is rounding); 0 where both are NaN, infinite where one is."
+    d = np.abs(a - b) / np.maximum(floor, np.maximum(np.abs(a), np.abs(b)))
     return np.where(np.isnan(a) & np.isnan(b), 0., np.where(np.isnan(a) ^ np.isnan(b), np.inf, d))
 
 def tolerance(names) -> np.ndarray:
@@ -319,7 +323,7 @@ def recheck(source: Source, rows: Rows, protocol: Protocol, store: Store, n: int
         picked = sorted(random.Random(key).sample(usable, min(n, len(usable))))
         ids, log = [rows.table['nodule_id'][i] for i in picked], tolerance(recipe(protocol.recipe).names) > 1e-6
         reference = [nodule_features(source.load(i), protocol.replace(engine='pyradiomics'))['features'] for i in ids]
-        d = relative_difference(np.reshape(reference, (len(ids), -1)), rows.arrays['features'][picked])
+        d = relative_difference(np.reshape(reference, (len(ids), -1)), rows.arrays['features'][picked], floors(recipe(protocol.recipe).names))
         with store.publish('radiomics check', key) as f: write_json(f/'check.json', {'nodules': ids, 'largest': float(d[:, ~log].max(initial=0)), 'largest_log': float(d[:, log].max(initial=0))})
         folder = store.folder('radiomics check', key)
     found = json.loads((folder/'check.json').read_text())

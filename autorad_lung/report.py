@@ -134,6 +134,7 @@ def reproduce(
     study.store.sweep()
     step('cohort', lambda: study.ids)
     step('images and radiomics', lambda: write_features(study, folds=True))
+    study.need_towers()
     step('image embeddings', lambda: study.dataset)
     step('training the rows of Table 1', lambda: study.predictions(TABLE1, SEEDS))
     if 'table2' in names: step('training the rows of Table 2', lambda: study.sweep('n_ctx', CONTEXTS, ['autorad'], SEEDS))

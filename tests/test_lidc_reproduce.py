@@ -1,4 +1,5 @@
 "From a DICOM tree of 40 scans to the report, by the command line, with one scan that cannot be used."
+import os
 import pandas as pd
 import pytest
 from conftest import autorad
@@ -20,3 +21,5 @@ def test_forty_scans_from_dicom_to_the_report(store, tmp_path):
     page = (out/'report'/'index.html').read_text()
     assert 'Real CT (LIDC-IDRI' in page and 'Simulated CT' not in page
     assert scan_record(ids[-1]).patient_id in (out/'quarantine.csv').read_text() or not bad.reason.str.contains('quarantine').any()
+    paper = autorad('reproduce', '--source', 'lidc', '--data', tmp_path/'tree', '--preset', 'paper', '--quick', '--workers', '2', '--out', out, check=False, env=os.environ | {'HF_HOME': str(tmp_path/'none')})
+    assert paper.returncode == 2 and 'hf download apple/aimv2-large-patch14-224' in paper.stderr and 'hf download openai/clip-vit-base-patch16' in paper.stderr, paper.stderr

@@ -75,6 +75,11 @@ def test_wrong_input_is_answered_clearly(args, words, tmp_path):
     r = autorad('reproduce', '--out', tmp_path/'o', *args, check=False)
     assert r.returncode == 2 and 'Traceback' not in r.stderr and all(w in r.stderr for w in words), r.stderr
 
+def test_the_paper_preset_goes_as_far_as_the_weights_and_says_which(tmp_path):
+    r = autorad('reproduce', '--preset', 'paper', *QUICK, '--out', tmp_path/'o', check=False, env=os.environ | {'HF_HOME': str(tmp_path/'none')})
+    assert r.returncode == 2 and 'Traceback' not in r.stderr and (tmp_path/'o'/'features.parquet').exists(), r.stderr
+    for name in ('apple/aimv2-large-patch14-224', 'openai/clip-vit-base-patch16'): assert f'hf download {name}' in r.stderr, r.stderr
+
 def test_a_bad_csv_is_answered_clearly(tmp_path):
     (tmp_path/'nodules.csv').write_text('nodule_id,patient_id,image,malignancy\na,p,x.nii.gz,3\n')
     r = autorad('reproduce', '--source', 'nifti', '--data', tmp_path, '--out', tmp_path/'o', check=False)

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from .artifacts import Store, content_key, pmap, versions, write_arrays, write_json, write_table
 from .cohort import inner_split
-from .encoders import GAINS, tower
+from .encoders import GAINS, tower, tower_folder, weights_key
 from .model import Dataset, Prompted, Rival, open_model
 from .protocol import CLASSES, Protocol
 
@@ -135,7 +135,9 @@ def _runs(models, dataset: Dataset, protocol: Protocol, store: Store, seeds) -> 
         rival = open_model(m, protocol, store)
         if rival.parts not in known: known[rival.parts] = dataset.key(*rival.parts)
         depends = ['run', RECIPE, m, known[rival.parts], rival.protocol.stage(*rival.stages), protocol.inner_fraction, versions('numpy', 'scikit-learn', 'torch', 'transformers')]
-        if isinstance(rival, Prompted): depends += [tower(rival.protocol.text_tower, 'text'), GAINS]
+        if 'text tower' in rival.stages:
+            t = tower(rival.protocol.text_tower, 'text')
+            depends += [t, GAINS if t.made_here else weights_key(tower_folder(t, store))]      # other weights under the same name are another run
         keys |= {(m, s, f): content_key(depends, int(s), int(f)) for s in seeds for f in sorted(dataset.table['fold'].unique())}
     return keys
 

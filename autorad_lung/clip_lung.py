@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import ResNetConfig, ResNetModel
 from . import marks
 from .artifacts import CompanionError, Store
+from transformers import ResNetConfig, ResNetModel           # after our own modules, which silence what it says about widgets
 from .encoders import TextTower, load_text_tower, tower_folder
 from .metanet import MetaNet, PromptLearner, packed_text_features
 from .model import Logistic, Prompted, Rival, Scale

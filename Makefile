@@ -9,7 +9,7 @@ reproduce: $(READY)                ## the main job on the embedded default: tabl
 	$(BIN)/autorad-lung reproduce --source phantom --preset mini --out $(OUT)
 
 test: $(READY)                     ## every test: each notebook by nbdev_test, then the whole-program tests
-	$(BIN)/python -m pytest tests -n 2 -q
+	$(BIN)/python -m pytest tests -n 2 -q -rs
 
 lab: $(READY)                      ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab nbs

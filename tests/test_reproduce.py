@@ -86,10 +86,13 @@ def test_a_bad_csv_is_answered_clearly(tmp_path):
     assert r.returncode == 2 and 'mask' in r.stderr and 'nodules.csv' in r.stderr, r.stderr
 
 def test_an_interrupt_says_how_to_go_on(tmp_path):
-    p = subprocess.Popen([Path(sys.executable).with_name('autorad-lung'), 'reproduce', '--workers', '1', '--out', str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([Path(sys.executable).with_name('autorad-lung'), 'reproduce', '--workers', '1', '--out', str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))      # a shell in the background hands an ignored SIGINT down to all that it starts
     seen = ''
     while 'cohort' not in seen: seen += p.stderr.read(1)          # the work has begun
-    time.sleep(1); p.send_signal(signal.SIGINT); err = p.stderr.read(); p.wait(60)
+    time.sleep(1); p.send_signal(signal.SIGINT)
+    try: _, err = p.communicate(timeout=60)
+    finally: p.kill()
     assert p.returncode == 130 and 'the same command goes on' in err, err
 
 @pytest.mark.parametrize('command', ['reproduce', 'cohort', 'extract'])

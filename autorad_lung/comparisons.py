@@ -118,14 +118,16 @@ def difference(
     a: str, b: str,  # models
     metric: str,
 ) -> dict:           # difference a - b, low, high (95 %, percentile), p
-    "Paired patient-cluster bootstrap; p is twice the share of resamples on the other side of 0, at least 2 / (B + 1)."
+    """Paired patient-cluster bootstrap; p is twice the share of resamples on the other side of 0, at least 2 / (B + 1).
+    The calibration error of a resample is too large, by another amount for each model, so its draws are shifted to the estimate, as in `metrics.summary`."""
     for m in (a, b):
         if (m, metric) not in d.drawn: raise CompanionError(f'there are no draws of {metric!r} for {m!r}', 'metric', f'there are {", ".join(d.estimate.columns)} of {", ".join(d.estimate.index)}')
-    x = d.drawn[a, metric] - d.drawn[b, metric]
+    gap, x = float(d.estimate.loc[a, metric] - d.estimate.loc[b, metric]), d.drawn[a, metric] - d.drawn[b, metric]
     x = x[np.isfinite(x)]
+    if metric == 'ece': x = x - x.mean() + gap
     low, high = interval(x)
     tail = (1 + min((x <= 0).sum(), (x >= 0).sum())) / (len(x) + 1)
-    return dict(difference=float(d.estimate.loc[a, metric] - d.estimate.loc[b, metric]), low=low, high=high, p=min(1., 2 * tail))
+    return dict(difference=gap, low=low, high=high, p=min(1., 2 * tail))
 
 # %% ../nbs/09b_comparisons.ipynb #8a462fd3
 LESS_IS_BETTER = ('brier', 'ece', 'log_loss')

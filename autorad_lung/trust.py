@@ -116,9 +116,9 @@ def kept_classes(predictions: pd.DataFrame, shares=(.25, .5, .75, 1.)) -> pd.Dat
     return pd.DataFrame([dict(model=m, kept=s, **dict(zip(CLASSES, one(r, s)))) for m, r in runs(predictions).items() for s in shares])
 
 # %% ../nbs/09c_trust.ipynb #16940853
-GROUPS = {'size': ('< 6 mm', '6-8 mm', '8-15 mm', '> 15 mm'), 'texture': ('ground glass', 'part solid', 'solid'), 'readers': ('1', '2', '3', '4', '5+'),
+GROUPS = {'size': ('< 6 mm', '6-8 mm', '8-15 mm', '> 15 mm'), 'texture': ('ground glass', 'part solid', 'solid'), 'readers': ('1 reader', '2 readers', '3 readers', '4 readers', '5 or more'),
           'disagreement': ('all the same', '1 apart', '2 apart', '3-4 apart')}
-GROUP_NAMES = {'size': 'Diameter', 'texture': 'Texture (mean rating)', 'readers': 'Readers', 'disagreement': "Readers' scores of malignancy"}
+GROUP_NAMES = {'size': 'Diameter', 'texture': 'Texture (mean rating)', 'readers': 'How many drew it', 'disagreement': "Readers' scores of malignancy"}
 
 def nodule_groups(
     nodules: pd.DataFrame,  # nodule_id, diameter_mm, malignancy '5;5;4' and, where known, texture in the same form

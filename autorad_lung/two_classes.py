@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from . import cohort
 from .artifacts import CompanionError, Store
-from .comparisons import areas, seed_mean, with_holm
+from .comparisons import areas, resampled_difference, seed_mean, with_holm
 from .metrics import interval, patient_weights, weighted_auc
 from .model import Dataset, Forest, Logistic, Rival, Scale
 from .predictions import order_models
@@ -94,12 +94,8 @@ def compare_binary(
     if reference not in parts: raise CompanionError(f'there are no predictions of {reference!r}', 'reference', f'choose one of {", ".join(parts)}')
     y, who, d = parts[reference]['positive'].to_numpy(), parts[reference]['patient_id'].to_numpy(), _drawn(parts, n_boot, seed)
     def rows(m):
-        a = areas(y, np.stack([parts[v]['score'].to_numpy() for v in (reference, m)]), who); t = a.contrast([1, -1])
-        gap, half = float(t['difference'][0]), 1.959964 * np.sqrt(max(a.covariance[0, 0] + a.covariance[1, 1] - 2 * a.covariance[0, 1], 0))
-        yield dict(test='DeLong', metric='auc', difference=gap, low=gap - half, high=gap + half, statistic=float(np.sign(gap) * np.sqrt(t['statistic'])), p=t['p'])
-        for k in ('sensitivity_90', 'sensitivity_95'):
-            x = d[reference, k][1] - d[m, k][1]; x = x[np.isfinite(x)]; low, high = interval(x)
-            yield dict(test='bootstrap', metric=k, difference=d[reference, k][0] - d[m, k][0], low=low, high=high, p=min(1., 2 * (1 + min((x <= 0).sum(), (x >= 0).sum())) / (len(x) + 1)))
+        yield dict(test='DeLong', metric='auc', **areas(y, np.stack([parts[v]['score'].to_numpy() for v in (reference, m)]), who).difference())
+        for k in ('sensitivity_90', 'sensitivity_95'): yield dict(test='bootstrap', metric=k, **resampled_difference(d[reference, k][0] - d[m, k][0], d[reference, k][1] - d[m, k][1]))
     return with_holm([dict(reference=reference, model=m, n=len(y), **r) for m in parts if m != reference for r in rows(m)])
 
 # %% ../nbs/09c_two_classes.ipynb #eb374f32

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'BENCHES',
-           'reproduce', 'cohort', 'extract', 'download', 'bench', 'towers', 'train', 'predict', 'main']
+           'reproduce', 'cohort', 'extract', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'main']
 
 # %% ../nbs/12_cli.ipynb #afa85ac7
 import json, os, sys
@@ -113,6 +113,24 @@ def _measure(what, n, data, workers, tower, n_ctx) -> list[pd.DataFrame]:
     from autorad_lung.bench_lidc import bench_lidc, cost_table
     measured = bench_lidc(data, workers, n)
     return [pd.DataFrame([measured]), cost_table(measured)]
+
+# %% ../nbs/12_cli.ipynb #63565688
+@app.command()
+def pretrain(objective: Annotated[str, typer.Option(help='aimv2, aimv1, mae, clip, or none (random weights)')] = 'aimv2', source: Source = 'phantom', data: Data = None,
+             without_fold: Annotated[Optional[list[int]], typer.Option(min=0, help='leave the patients of this fold out, so that it can be tested; may be given again')] = None,
+             steps: Annotated[Optional[int], typer.Option(min=1, help="batches [default: the preset's]")] = None, seed: Annotated[int, typer.Option(min=0, help='same seed, same bytes (on a processor)')] = 0,
+             out: Out = Path('runs/phantom'), set_: Settings = None, workers: Workers = None):
+    """Train a small image tower, and with clip a text tower too, on slices of nodules and the readers' sentences. Goes on where it stopped; uses a GPU where there is one.
+
+    Example: `autorad-lung pretrain --objective mae --source nifti --data my_nodules --without-fold 0 --without-fold 1 --out runs/mine`
+    """
+    from autorad_lung import pretraining
+    study = Study(source, data, 'mini', out, ' '.join(set_ or []), workers=workers)
+    recipe = pretraining.Recipe(steps=steps or study.protocol.pretrain_steps)
+    own = source != 'phantom' or without_fold
+    corpus = study.corpus(tuple(without_fold or ())) if own else pretraining.spare_corpus(study.store, **study.parallel)
+    names = pretraining.pretrain(objective, corpus, recipe, seed, study.store, None if own else pretraining.spare_key(), device=pretraining.best_device())
+    typer.echo('\n'.join(['Use it with:', *(f'  --set {kind}_tower={name}' for kind, name in names.items())]))
 
 # %% ../nbs/12_cli.ipynb #19754a2a
 @app.command()

@@ -22,7 +22,10 @@ SEEDS = (0,)
 
 PAPER = {'table1': 'Table 1: the method and its rivals', 'table2': 'Table 2: how many context vectors', 'figure2': 'Figure 2: F1 by class, confusion matrices, one-vs-rest ROC'}
 
-MORE = {'radiomics_stability': 'Which features are stable?'}   # what the paper leaves open; run when asked for
+MORE = {   # what the paper leaves open; run when asked for
+    'readers': 'How well do the readers agree?', 'selection': 'How much of a gain is selection?', 'pretraining': 'Does autoregressive pre-training matter?',
+    'radiomics_stability': 'Which features are stable?', 'binary': 'Two classes: what leaving out unsure buys', 'trust': 'When to believe it', 'pathology': 'What was found',
+}
 TITLES = PAPER | MORE
 
 def chosen(
@@ -130,10 +133,11 @@ def reproduce(
 ) -> Path:                         # the report
     "The whole way: inputs, training, the paper's notebooks, the report. What is known is not computed again."
     names = chosen(only, everything)
-    step = Steps(6 + len(names))
+    step = Steps(7 + len(names))
     study.store.sweep()
     step('cohort', lambda: study.ids)
     step('images and radiomics', lambda: write_features(study, folds=True))
+    step('pre-training of the small towers', study.train_towers)
     study.need_towers()
     step('image embeddings', lambda: study.dataset)
     step('training the rows of Table 1', lambda: study.predictions(TABLE1, SEEDS))

@@ -8,7 +8,7 @@ __all__ = ['CLIP_MEAN', 'CLIP_STD', 'IMAGENET_MEAN', 'IMAGENET_STD', 'POOLS', 'T
            'n_parameters', 'tower', 'towers_table']
 
 # %% ../nbs/04e_towers.ipynb #822bb15e
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 import pandas as pd
 import torch
@@ -49,6 +49,14 @@ class Tower:
 
     @property
     def made_here(self) -> bool: return self.source == 'made here'
+
+    @property
+    def trained_here(self) -> bool: return self.source == 'trained here'
+
+    @property
+    def run(self) -> str:
+        "Key of the training run whose weights are meant, after the name's @; empty where none is named."
+        return self.name.partition('@')[2]
 
     def key(self) -> str:
         "Content key of the tower: changes with any field."
@@ -106,6 +114,9 @@ def n_parameters(t: Tower) -> int:
 # %% ../nbs/04e_towers.ipynb #b6c29e2d
 _UNTRAINED = 'untrained: random weights from a fixed seed'
 _UNALIGNED = 'not aligned with AIMv2'
+_MINI_IMAGE = dict(hidden_size=128, intermediate_size=352, num_hidden_layers=3, num_attention_heads=4, image_size=64, patch_size=8, use_head=False)
+_MINI_TEXT = dict(hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4, projection_dim=64, max_position_embeddings=77, hidden_act='quick_gelu', vocab_size=543)
+def _mini(objective, words): return Tower(f'mini-image-{objective}', 'image', 'Aimv2VisionModel', 128, 128, 'trained here', 'Apache-2.0', 'yes', 64, 8, note=f'trained on this machine: {words}', config=_MINI_IMAGE)
 def _vit(width, layers, heads, patch, **more): return dict(hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers, num_attention_heads=heads, patch_size=patch) | more
 def _clip_text(width, heads): return dict(hidden_size=width, intermediate_size=4 * width, num_attention_heads=heads, projection_dim=width)
 _AIM = dict(hidden_size=1024, intermediate_size=2816, num_hidden_layers=24, num_attention_heads=8, image_size=224, patch_size=14)
@@ -114,7 +125,9 @@ _LIT = dict(projection_dim=768, vision_config=_AIM | dict(use_head=True), text_c
 # %% ../nbs/04e_towers.ipynb #59e1fdd0
 TOWERS = {t.name: t for t in [
     Tower('mini-aimv2', 'image', 'Aimv2VisionModel', 128, 128, 'made here', 'Apache-2.0', 'no', 64, 8, note=_UNTRAINED,
-          config=dict(hidden_size=128, intermediate_size=352, num_hidden_layers=3, num_attention_heads=4, image_size=64, patch_size=8, use_head=False)),
+          config=_MINI_IMAGE),
+    _mini('aimv2', "AIMv2's objective, patches then the caption"), _mini('aimv1', "AIMv1's, patches alone"), _mini('mae', "MAE's, hidden patches"), _mini('clip', "CLIP's, which caption belongs to which picture"),
+    _mini('none', 'not at all; first values from the seed of the run'),
     Tower('aimv2-large-patch14-224', 'image', 'Aimv2VisionModel', 1024, 1024, 'apple/aimv2-large-patch14-224', 'apple-amlr', 'unknown', 224, 14,
           note="mean and std as the hub's preprocessor has them; Apple's own code uses ImageNet's", config=_AIM | dict(use_head=False)),
     Tower('aimv2-large-patch14-224-lit', 'image', 'Aimv2VisionModelWithProjection', 1024, 768, 'apple/aimv2-large-patch14-224-lit', 'apple-amlr', 'unknown', 224, 14,
@@ -128,7 +141,9 @@ TOWERS = {t.name: t for t in [
     Tower('rad-dino', 'image', 'Dinov2Model', 768, 768, 'microsoft/rad-dino', 'MIT (at first MSRLA)', 'unknown', 518, 14, (.5307,) * 3, (.2583,) * 3,
           note='chest X-rays, public collections without LIDC-IDRI; started from dinov2-base', config=dict(image_size=518, patch_size=14), pool='class token'),
     Tower('mini-clip-text', 'text', 'CLIPTextModelWithProjection', 64, 64, 'made here', 'Apache-2.0', 'no', note=_UNTRAINED, pool='EOT, projected',
-          config=dict(hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4, projection_dim=64, max_position_embeddings=77, hidden_act='quick_gelu', vocab_size=543)),
+          config=_MINI_TEXT),
+    Tower('mini-text-clip', 'text', 'CLIPTextModelWithProjection', 64, 64, 'trained here', 'Apache-2.0', 'yes', note="trained on this machine: CLIP's objective; its vocabulary is that of its captions", pool='EOT, projected',
+          config=_MINI_TEXT),
     Tower('clip-vit-base-patch16', 'text', 'CLIPTextModelWithProjection', 512, 512, 'openai/clip-vit-base-patch16', 'MIT', 'unknown', note=_UNALIGNED, config=_clip_text(512, 8), pool='EOT, projected'),
     Tower('clip-vit-large-patch14', 'text', 'CLIPTextModelWithProjection', 768, 768, 'openai/clip-vit-large-patch14', 'MIT', 'unknown', note=_UNALIGNED, config=_clip_text(768, 12), pool='EOT, projected'),
     Tower('aimv2-large-patch14-224-lit-text', 'text', 'Aimv2TextModelWithProjection', 768, 768, 'apple/aimv2-large-patch14-224-lit', 'apple-amlr', 'unknown',
@@ -140,7 +155,8 @@ ABSENT = {   # asked for, and why not
 
 def tower(name: str, kind: str | None = None) -> Tower:
     "The record of a name; a `CompanionError` lists the known ones."
-    known = [n for n, t in TOWERS.items() if kind in (None, t.kind)]
+    known, base = [n for n, t in TOWERS.items() if kind in (None, t.kind)], name.partition('@')[0]
+    if name not in known and base in known and TOWERS[base].trained_here: return replace(TOWERS[base], name=name)
     if name not in known:
         why = ABSENT.get(name) or f'there is no {kind or ""} tower {name!r}'.replace('  ', ' ')
         raise CompanionError(why, name if name in ABSENT else 'tower', f'choose one of {", ".join(known)}')

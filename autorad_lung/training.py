@@ -128,7 +128,7 @@ def split(dataset: Dataset, fold: int, fraction: float, seed: int) -> tuple[np.n
     return rest[a], rest[b], np.flatnonzero(test)
 
 # %% ../nbs/08_training.ipynb #52586ed3
-def _runs(models, dataset: Dataset, protocol: Protocol, store: Store, seeds) -> dict[tuple, str]:
+def _runs(models, dataset: Dataset, protocol: Protocol, store: Store, seeds, folds=None) -> dict[tuple, str]:
     "(model, seed, fold) -> key of its artifact."
     known, keys = {}, {}
     for m in models:
@@ -138,7 +138,7 @@ def _runs(models, dataset: Dataset, protocol: Protocol, store: Store, seeds) -> 
         if 'text tower' in rival.stages:
             t = tower(rival.protocol.text_tower, 'text')
             depends += [t, GAINS if t.made_here else weights_key(tower_folder(t, store))]      # other weights under the same name are another run
-        keys |= {(m, s, f): content_key(depends, int(s), int(f)) for s in seeds for f in sorted(dataset.table['fold'].unique())}
+        keys |= {(m, s, f): content_key(depends, int(s), int(f)) for s in seeds for f in sorted(dataset.table['fold'].unique()) if folds is None or f in folds}
     return keys
 
 def _execute(item: tuple, dataset: Dataset, protocol: Protocol, store: Store):
@@ -159,8 +159,8 @@ def _execute(item: tuple, dataset: Dataset, protocol: Protocol, store: Store):
     checkpoint.unlink(missing_ok=True)
 
 # %% ../nbs/08_training.ipynb #66f43e2b
-def _collect(file: str, models, dataset, protocol, store, seeds, **parallel) -> pd.DataFrame:
-    runs = _runs(models, dataset, protocol, store, seeds)
+def _collect(file: str, models, dataset, protocol, store, seeds, folds=None, **parallel) -> pd.DataFrame:
+    runs = _runs(models, dataset, protocol, store, seeds, folds)
     todo = sorted(((k, v) for k, v in runs.items() if store.open('run', v) is None), key=lambda r: 'training' not in open_model(r[0][0], protocol, store).stages)
     for _ in pmap(partial(_execute, dataset=dataset, protocol=protocol, store=store), todo, **{'desc': 'training', **parallel}): pass
     read = lambda k: pd.read_parquet(store.folder('run', runs[k])/file).assign(model=k[0], seed=k[1], fold=k[2], protocol=protocol.key())
@@ -172,11 +172,12 @@ def cross_validate_all(
     protocol: Protocol,
     store: Store,
     seeds: tuple = (0,),        # one whole cross-validation each: first values, order of rows, inner split
+    folds: tuple | None = None, # only these are tested; default: all
     **parallel,                 # workers, scheduler, quiet: see `pmap`
 ) -> pd.DataFrame:              # one row a nodule, model and seed
     "Predictions of every nodule by models that never saw its patient: nodule_id, patient_id, fold, seed, model, protocol, label, p_benign, p_unsure, p_malignant."
     columns = ['nodule_id', 'patient_id', 'fold', 'seed', 'model', 'protocol', 'label', *(f'p_{c}' for c in CLASSES)]
-    return _collect('predictions.parquet', models, dataset, protocol, store, seeds, **parallel)[columns]
+    return _collect('predictions.parquet', models, dataset, protocol, store, seeds, folds, **parallel)[columns]
 
 def cross_validate(model: str, dataset: Dataset, protocol: Protocol, store: Store, seeds: tuple = (0,), **parallel) -> pd.DataFrame:
     "`cross_validate_all` for one model."

@@ -26,6 +26,7 @@ from .given import Given, orientation
 from .model import MODELS, Dataset, Rival, open_model
 from .pipeline import Study
 from .predictions import PROBABILITIES, model_name
+from .pretraining import pack_tower, unpack_tower
 from .protocol import CLASSES, Protocol
 from .sources import Nodule, Source, measure
 
@@ -169,6 +170,11 @@ def card(a: dict) -> str:
         '- One centre\'s scores are not another\'s; the sets keep their promise only for nodules drawn as the held-out ones were.', '- It needs a mask of the nodule, and its answer depends on how that was drawn.',
         '- `predict` says when spacing, thickness, size or HU are outside the ranges above; inside them there is no guarantee either.', ''])
 
+# %% ../nbs/11e_use.ipynb #e11146b2
+def _trained_towers(about: dict) -> list[encoders.Tower]:
+    "Towers of a model that were trained on this machine: they travel with it."
+    return [t for kind, r in about['towers'].items() if (t := encoders.tower(r['name'], kind)).trained_here]
+
 # %% ../nbs/11e_use.ipynb #57812d12
 @dataclass(frozen=True, eq=False)
 class Trained:
@@ -226,18 +232,21 @@ def train_model(
     if model not in MODELS or set(rival.parts) - READABLE or model == 'autorad_shuffled': raise CompanionError(f'{model} cannot be used on a single nodule', 'model', 'choose one that reads size, radiomics or the embedding, such as autorad, size or radiomics_l2')
     _check_folder(Path(out), new=True)
     train, val, held = rows = partition(study.dataset, hold_out, study.protocol.inner_fraction, seed)
+    study.refuse_seen([model], study.dataset.table.patient_id.iloc[held])
     rival, d = fit_model(model, study, train, val, seed), study.dataset
     p = one_by_one(rival, d, held)
     about = describe(study, rival, model, seed, hold_out, rows, p, confidence)
     known = np.concatenate([train, val])
     median = dict(radiomics=np.nan_to_num(np.nanmedian(d.radiomics[known], axis=0)), size=np.median(d.table[['diameter_mm', 'volume_mm3']].to_numpy()[known], axis=0))
     tested = {f'probe.{k}': v for k, v in ({**median, **probe(rival, study.protocol, study.store, median)}).items()}
-    _write(Path(out), rival.state() | {'calibration.p': p, 'calibration.labels': d.labels[held]} | tested, about)
+    _write(Path(out), rival.state() | {'calibration.p': p, 'calibration.labels': d.labels[held]} | tested, about, study.store)
     return Trained(rival, about, p, d.labels[held], study.store)
 
-def _write(out: Path, arrays: dict, about: dict):
-    "The three files; `model.json`, with the digest of the numbers, comes last."
-    (out/'model.json').unlink(missing_ok=True)
+def _write(out: Path, arrays: dict, about: dict, store: Store):
+    "The three files, and the towers that were trained on this machine; `model.json`, with the digest of the numbers, comes last."
+    out.mkdir(parents=True, exist_ok=True); (out/'model.json').unlink(missing_ok=True)
+    for p in out.glob('tower.*'): p.unlink()                                               # of a model that was here before
+    for t in _trained_towers(about): pack_tower(out, t, store)
     write_arrays(out/'model.safetensors', arrays)
     write_text(out/'README.md', card(about))
     write_json(out/'model.json', about | {'sha256': file_digest(out/'model.safetensors')})
@@ -277,6 +286,7 @@ def load_model(
     folder, store = Path(folder), store if isinstance(store, Store) else Store(store)
     _check_folder(folder)
     a = _read_about(folder); p = _read_protocol(a, folder/'model.json')
+    for t in _trained_towers(a): unpack_tower(folder, t, store)
     try:
         arrays = load_file(folder/'model.safetensors')
         rival = open_model(a['model'], p, store).load_state({k: v for k, v in arrays.items() if k.split('.')[0] not in ('calibration', 'probe')})

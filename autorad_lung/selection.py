@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import pandas as pd
 from .artifacts import CompanionError
-from .metrics import bootstrap_difference, confusions, count_scores, interval, patient_weights, score
+from .metrics import confusions, count_scores, interval, patient_weights, score
 from .model import Dataset
 from .predictions import Run
 from .protocol import EDGE_RULES
@@ -80,7 +80,14 @@ def gain_by_rule(
     metrics: tuple = ('accuracy', 'balanced_accuracy'),
     n_boot: int = 2000,
     seed: int = 0,
-) -> pd.DataFrame:                        # rule, metric, difference, low, high, p, n
+) -> pd.DataFrame:                        # rule, metric, difference, low, high, n
     "Difference of two models under each rule; patients are resampled, the same for both."
-    return pd.DataFrame([dict(rule=rule, metric=m, **v, n=len(r[model].labels)) for rule, r in by_rule.items()
-                         for m, v in bootstrap_difference(r[model], r[over], metrics, n_boot, seed).items()])
+    rows = []
+    for rule, r in by_rule.items():
+        a, b = r[model], r[over]
+        w = np.concatenate([np.ones((1, len(a.labels))), patient_weights(a.patients, n_boot, seed)])
+        for m in metrics:
+            x, y = (np.mean([_score(m, q.labels, p, w) for p in q.proba], axis=0) for q in (a, b))
+            low, high = interval((x - y)[1:])
+            rows.append(dict(rule=rule, metric=m, difference=(x - y)[0], low=low, high=high, n=len(a.labels)))
+    return pd.DataFrame(rows)

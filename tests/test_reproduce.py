@@ -53,7 +53,7 @@ def papermill(name, run, tmp_path, *more):
     args = ['-k', 'python3', '-p', 'out', run, '-p', 'quick', 'True', '-p', 'settings', 'limit=60 n_ctx=4', '-p', 'workers', '1', *more]
     return subprocess.run([Path(sys.executable).with_name('papermill'), ROOT/'nbs'/name, tmp_path/'t.ipynb', *map(str, args)], capture_output=True, text=True)
 
-@pytest.mark.parametrize('name', ['paper/table1.ipynb', 'paper/pretraining.ipynb', 'paper/radiomics_stability.ipynb', 'tour.ipynb'])
+@pytest.mark.parametrize('name', [*(f'paper/{n}.ipynb' for n in ('table1', 'readers', 'selection', 'pretraining', 'radiomics_stability', 'binary', 'trust', 'pathology')), 'tour.ipynb'])
 def test_a_notebook_works_alone(name, run, tmp_path):
     r = papermill(name, run, tmp_path)
     assert r.returncode == 0 and 'unknown parameter' not in r.stderr and 'Unable to parse' not in r.stderr, r.stderr[-3000:]

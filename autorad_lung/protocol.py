@@ -127,7 +127,7 @@ class Protocol(_Training):
 
 # %% ../nbs/00_protocol.ipynb #ab03c336
 PRESETS = {
-    'mini':  dict(image_tower='mini-image-aimv2', text_tower='mini-text-clip', learning_rate=.02, epochs=12, warmup_epochs=1, temperature=.3),
+    'mini':  dict(image_tower='mini-aimv2', text_tower='mini-clip-text', learning_rate=.02, epochs=12, warmup_epochs=1, temperature=.3),
     'paper': dict(image_tower='aimv2-large-patch14-224', text_tower='clip-vit-base-patch16'),
 }
 PAPER_OPTIMISER = dict(optimiser='sgd', learning_rate=1e-4, momentum=.9, weight_decay=5e-7)   # as reported (via a review)

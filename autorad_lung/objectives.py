@@ -87,6 +87,7 @@ class Autoregressive(nn.Module):
         parts = self.losses(pixels, ids, generator)
         return (parts['text'] if 'text' in parts else 0) + IMAGE_WEIGHT * parts['image'], parts
 
+# %% ../nbs/05b_objectives.ipynb #8218678d
 def pixel_loss(predicted: Tensor, target: Tensor, prefix: Tensor) -> Tensor:
     "Mean squared error of `predicted` (B, I, P), whose row i speaks of patch i + 1, on the patches from number `prefix` (B,) on."
     after = torch.arange(1, target.shape[1], device=target.device) >= prefix[:, None]                       # (B, I - 1)

@@ -149,6 +149,8 @@ TOWERS = {t.name: t for t in [
     Tower('aimv2-large-patch14-224-lit-text', 'text', 'Aimv2TextModelWithProjection', 768, 768, 'apple/aimv2-large-patch14-224-lit', 'apple-amlr', 'unknown',
           note='aligned with aimv2-large-patch14-224-lit', config=_LIT, pool='EOT, projected'),
 ]}
+
+# %% ../nbs/04e_towers.ipynb #520f9a48
 ABSENT = {   # asked for, and why not
     'clip-rn50': "transformers has CLIP's vision transformers only; the modified ResNet with attention pooling comes as OpenAI's own TorchScript archive, which is code and a pickle",
 }

@@ -169,7 +169,7 @@ def class_texts(text: TextTower, words: tuple[str, ...], sentences: tuple[str, .
 # %% ../nbs/07b_clip_lung.ipynb #3babb540
 class ZeroShot(Rival):
     "Cosines of the picture's embedding and the classes' sentences, times the pair's scale. Nothing is fitted; no label is read."
-    parts, stages, sentences = ('embedding',), ('image embedding', 'text tower', 'model'), SENTENCES
+    parts, stages, sentences = ('embedding',), ('image embedding', 'text tower', 'prompts', 'model'), SENTENCES
 
     def __init__(self, protocol: Protocol, store: Store):
         super().__init__(protocol, store); require_pair(protocol)

@@ -91,7 +91,7 @@ class AutoRadLung(nn.Module):
     def __init__(self, tower: TextTower, width: int, features: int | None, protocol: Protocol):
         super().__init__()
         self.tower = tower                                                     # frozen, and no nn.Module: not part of this module's state
-        self.prompts = PromptLearner(tower, protocol.class_words, protocol.n_ctx, protocol.ctx_std)
+        self.prompts = PromptLearner(tower, protocol.class_words, protocol.n_ctx, protocol.ctx_std, protocol.class_position, protocol.class_context)
         self.meta = MetaNet(features, protocol.hidden, tower.tokens.shape[1]) if features else None
         self.project = nn.Linear(width, tower.record.out, bias=False)
         self.log_scale = nn.Parameter(torch.tensor([1 / protocol.temperature]).log(), requires_grad=protocol.learn_temperature)
@@ -99,7 +99,7 @@ class AutoRadLung(nn.Module):
     def text(self, known: Tensor | None) -> Tensor:
         "What is known of B nodules (B, F) -> their class embeddings (B, 3, P) of length 1; (1, 3, P) for all alike."
         context = self.prompts(self.meta(known) if self.meta else None)        # (B, M, D)
-        return F.normalize(packed_text_features(self.tower, context, self.prompts.ends), dim=-1)
+        return F.normalize(self.prompts.by_class(packed_text_features(self.tower, context, self.prompts.ends, shared=self.prompts.shared)), dim=-1)
 
     def forward(self, image: Tensor, known: Tensor | None = None) -> Tensor:
         "Image embeddings (B, width) and what is known of the nodules (B, F) -> logits (B, 3)."
@@ -202,7 +202,7 @@ class Prompted(Rival):
     def __init__(self, part: str | None, protocol: Protocol, store: Store, shuffled: bool = False, changes: dict | None = None):
         super().__init__(protocol.replace(**(changes or {})), store)
         self.part, self.shuffled = part, shuffled
-        self.parts, self.stages = tuple({'embedding', part} - {None}), ('text tower', 'model', 'training')
+        self.parts, self.stages = tuple(sorted({'embedding', part} - {None})), ('text tower', 'prompts', 'model', 'training')
 
     def fit(self, dataset, train, val, seed=0):
         self.arrays = Scale.fit(dataset.part('embedding', train)).arrays('image')

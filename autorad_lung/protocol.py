@@ -60,12 +60,14 @@ class _Method(_Inputs):
     text_tower: str = choice('mini-clip-text', 'text tower', "CLIP's text encoder, size not given", 'preset')
     pretrain_steps: int = choice(240, 'pretraining', '-', 'of the small towers that are trained on this machine; chosen by measuring, for a laptop', low=1)
     pretrain_seed: int = choice(0, 'pretraining', '-', 'of their first values and of the order of their pictures', low=0)
-    n_ctx: int = choice(50, 'model', '50', 'as the paper', low=1, high=72)
-    ctx_std: float = choice(.02, 'model', 'not given', "CoOp's", low=0.)
-    hidden: int = choice(256, 'model', 'two layers, widths not given', "the review's guess; CoCoOp's rule (a sixteenth of the input) gives 93", low=1)
-    class_words: tuple[str, ...] = choice(CLASSES, 'model', 'benign, unsure, malignant', 'as the paper')
-    temperature: float = choice(.07, 'model', 'not given', "cosines are divided by it; CLIP's value at the start of its training", low=1e-4)
-    learn_temperature: bool = choice(False, 'model', 'not given', 'frozen, as in CoOp')
+    n_ctx: int = choice(50, 'prompts', '50', 'as the paper', low=1, high=72)
+    ctx_std: float = choice(.02, 'prompts', 'not given', "CoOp's", low=0.)
+    class_position: str = choice('end', 'prompts', 'not given', "where the class word stands among the context vectors; CoOp's default", of=('end', 'middle', 'front'))
+    class_context: bool = choice(False, 'prompts', 'shared by the classes', 'True: context vectors of their own for each class, which CoOp calls class-specific')
+    hidden: int = choice(256, 'prompts', 'two layers, widths not given', "the review's guess; CoCoOp's rule (a sixteenth of the input) gives 93", low=1)
+    class_words: tuple[str, ...] = choice(CLASSES, 'prompts', 'benign, unsure, malignant', "as the paper; several of a class with | between, whose embeddings are averaged")
+    temperature: float = choice(.07, 'prompts', 'not given', "cosines are divided by it; CLIP's value at the start of its training", low=1e-4)
+    learn_temperature: bool = choice(False, 'prompts', 'not given', 'frozen, as in CoOp')
     feature_clip: float = choice(5., 'model', 'not given', 'z-scores beyond it are cut: heavy tails would drive the MetaNet', low=1.)
 
 # %% ../nbs/00_protocol.ipynb #c7c264b1
@@ -103,7 +105,7 @@ class Protocol(_Training):
     def __post_init__(self):
         for f in fields(self): _check(f, getattr(self, f.name))
         if self.hu_low >= self.hu_high: raise CompanionError(f'hu_low {self.hu_low} is not below hu_high {self.hu_high}', 'hu_low', 'give a window such as -1000..400 HU')
-        if len(self.class_words) != 3: raise CompanionError('three class words are needed', 'class_words', f'give words for {", ".join(CLASSES)}')
+        if len(self.class_words) != 3 or not all(w.strip() for c in self.class_words for w in c.split('|')): raise CompanionError('three class words are needed', 'class_words', f'give words for {", ".join(CLASSES)}')
 
     def replace(self, **changes) -> 'Protocol':
         "The same protocol with some fields changed; a `CompanionError` names an unknown field and the nearest known one."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CURVE', 'RECIPE', 'rate', 'balanced', 'descend', 'fit', 'split', 'cross_validate_all', 'cross_validate',
-           'learning_curves']
+           'learning_curves', 'fitted']
 
 # %% ../nbs/08_training.ipynb #f20b8a3b
 import math, time
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 from threadpoolctl import threadpool_limits
 from torch import Tensor
-from .artifacts import Store, content_key, pmap, versions, write_arrays, write_json, write_table
+from .artifacts import CompanionError, Store, content_key, pmap, versions, write_arrays, write_json, write_table
 from .cohort import inner_split
 from .encoders import GAINS, tower, tower_folder, weights_key
 from .model import Dataset, Prompted, Rival, open_model
@@ -186,3 +186,9 @@ def cross_validate(model: str, dataset: Dataset, protocol: Protocol, store: Stor
 def learning_curves(models: list[str], dataset: Dataset, protocol: Protocol, store: Store, seeds: tuple = (0,), **parallel) -> pd.DataFrame:
     "Learning curves of the same runs: model, seed, fold, and the columns of `CURVE`."
     return _collect('curve.parquet', models, dataset, protocol, store, seeds, **parallel)
+
+def fitted(model: str, dataset: Dataset, protocol: Protocol, store: Store, seed: int = 0, fold: int = 0) -> Rival:
+    "The model of one of these runs, as it was when it predicted its fold, from the cache; a `CompanionError` where it was not cross-validated."
+    (key,) = _runs([model], dataset, protocol, store, (seed,), (fold,)).values()
+    if store.open('run', key) is None: raise CompanionError(f'{model} was not trained with fold {fold} left out (seed {seed})', 'model', 'call `cross_validate_all` with the same dataset and protocol first')
+    return open_model(model, protocol, store).load_state(load_file(store.folder('run', key)/'state.safetensors'))

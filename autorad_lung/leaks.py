@@ -42,7 +42,7 @@ def scanners() -> pd.DataFrame:
 
 # %% ../nbs/09d_leaks.ipynb #cd878894
 EDGES_MM = (1.25, 2.5)
-THICKNESSES = tuple(f'{a}{b:g} mm' for a, b in (('up to ', EDGES_MM[0]), ('to ', EDGES_MM[1]), ('over ', EDGES_MM[1])))
+THICKNESSES = (f'up to {EDGES_MM[0]:g} mm', f'{EDGES_MM[0]:g}-{EDGES_MM[1]:g} mm', f'over {EDGES_MM[1]:g} mm')
 
 def thickness_group(mm: Iterable[float]) -> np.ndarray:
     "Slice thickness (mm) in three groups, each upper edge in its group; '' where it is not known."
@@ -53,11 +53,13 @@ def thickness_group(mm: Iterable[float]) -> np.ndarray:
 def acquisition(
     nodules: pd.DataFrame,  # with series_uid; slice_thickness_mm, pixel_spacing_mm for scans that are not of LIDC
 ) -> pd.DataFrame:          # nodule_id, patient_id, series_uid, manufacturer, model, thickness_mm, thickness, pixel_spacing_mm; '' or NaN where not known
-    "How each nodule's scan was made."
+    "How each nodule's scan was made. Without the package `idc-index` no manufacturer is known."
     if 'series_uid' not in nodules: raise CompanionError('the source does not say which series its nodules are from', 'series_uid', 'add this column to the table of nodules')
     uid = nodules.series_uid.astype(str).str.strip()
     lidc = scans().set_index('series_uid').reindex(uid)
-    made = scanners().set_index('series_uid').reindex(uid).fillna('')
+    try: made = scanners().set_index('series_uid')
+    except CompanionError: made = pd.DataFrame(columns=['manufacturer', 'model'])
+    made = made.reindex(uid).fillna('')
     def of(column): return lidc[column].fillna(pd.Series(pd.to_numeric(nodules[column], errors='coerce').to_numpy() if column in nodules else np.nan, lidc.index)).to_numpy(float)
     mm = of('slice_thickness_mm')
     return pd.DataFrame(dict(nodule_id=nodules.nodule_id.to_numpy(), patient_id=nodules.patient_id.to_numpy(), series_uid=uid.to_numpy(), manufacturer=made.manufacturer.to_numpy(),
@@ -218,8 +220,12 @@ def by_group(
         for k in GROUP_SCORES:
             scored += [dict(model=m, group=c, metric=k, estimate=float(once[c][k][0]), **dict(zip(('low', 'high'), interval(drawn[c][k]))), n=int(s.sum()), n_patients=len(np.unique(r.patients[s])),
                             share_malignant=float((r.labels[s] == 2).mean())) for c, s in inside.items()]
-            tests += [dict(model=m, a=a, b=b, metric=k, **resampled_difference(float(once[a][k][0] - once[b][k][0]), drawn[a][k] - drawn[b][k])) for a, b in combinations(classes, 2)]
+            tests += [dict(model=m, a=a, b=b, metric=k, **_difference(float(once[a][k][0] - once[b][k][0]), drawn[a][k] - drawn[b][k])) for a, b in combinations(classes, 2)]
     return pd.DataFrame(scored), pd.DataFrame(tests, columns=['model', 'a', 'b', 'metric', 'difference', 'low', 'high', 'p'])
+
+def _difference(gap, drawn) -> dict:
+    "As `resampled_difference`; all NaN where a group has no nodule of some class, so that there is no balanced accuracy."
+    return resampled_difference(gap, drawn) if np.isfinite(gap) else dict(difference=np.nan, low=np.nan, high=np.nan, p=np.nan)
 
 def _drawn(labels, p, weights, inside, chunk=250) -> dict:
     "score -> (B,) in the resamples' nodules that are `inside`."

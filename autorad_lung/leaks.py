@@ -24,7 +24,7 @@ from .dicom import is_dicom, reading
 from .download import EXTRA
 from .lidc import series_files
 from .marks import scans
-from .metrics import holm, interval, patient_weights, score, weighted_auc
+from .metrics import confusions, count_scores, holm, interval, patient_weights, weighted_auc
 from .model import Scale
 from .predictions import runs
 
@@ -180,11 +180,11 @@ def probe_scores(
     probes: dict[str, dict],     # of `probe_table`
     y: np.ndarray, patients: np.ndarray,
     control: str | None = None,  # the part that the others are held against
-    n_boot: int = 2000, seed: int = 0,
+    n_boot: int = 4000, seed: int = 0,
 ) -> pd.DataFrame:               # part, balanced_accuracy, low, high, p (against chance), auc, auc_low, auc_high, permuted, permuted_max, difference, difference_low, difference_high, p_difference, chance, n, n_patients
     "Balanced accuracy and macro one-vs-rest AUC with 95 % intervals by patient; against chance, and against the control with the same patients drawn for both."
-    k, weights, one = int(y.max()) + 1, patient_weights(patients, n_boot, seed), np.ones((1, len(y)))
-    def drawn(p, w): return recall_mean(y, p.argmax(1), w, k), np.mean([weighted_auc(y == c, p[:, c], w) for c in range(k)], axis=0)
+    k, weights, one = int(y.max()) + 1, np.array_split(patient_weights(patients, n_boot, seed), -(-n_boot // 250)), [np.ones((1, len(y)))]
+    def drawn(p, parts): return [np.concatenate(v) for v in zip(*[(recall_mean(y, p.argmax(1), w, k), np.mean([weighted_auc(y == c, p[:, c], w) for c in range(k)], axis=0)) for w in parts])]
     once, draws = ({n: drawn(r['proba'], w) for n, r in probes.items()} for w in (one, weights))
     def row(n):
         b, a = (float(v[0]) for v in once[n])
@@ -207,7 +207,7 @@ def by_group(
     predictions: pd.DataFrame,
     groups: pd.Series,        # index nodule_id: its class, such as the manufacturer
     classes: list[str],       # those to score
-    n_boot: int = 2000, seed: int = 0,
+    n_boot: int = 4000, seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # scores: model, group, metric, estimate, low, high, n, n_patients, share_malignant; tests: model, a, b, metric, difference, low, high, p
     "Scores of each model in each group and differences of each pair of groups, with 95 % intervals by patient. Probabilities are the mean over seeds."
     scored, tests = [], []
@@ -215,7 +215,7 @@ def by_group(
         inside, weights, p = _sets(r, groups, classes), patient_weights(r.patients, n_boot, seed), r.proba[0]
         for c in classes:
             if not inside[c].any(): raise CompanionError(f'no nodule of {c!r} has a prediction', 'groups', 'name only groups that occur, see `common`')
-        once = {c: score(r.labels, p, s[None]) for c, s in inside.items()}
+        once = {c: _drawn(r.labels, p, np.ones((1, len(s))), s) for c, s in inside.items()}
         drawn = {c: _drawn(r.labels, p, weights, s) for c, s in inside.items()}
         for k in GROUP_SCORES:
             scored += [dict(model=m, group=c, metric=k, estimate=float(once[c][k][0]), **dict(zip(('low', 'high'), interval(drawn[c][k]))), n=int(s.sum()), n_patients=len(np.unique(r.patients[s])),
@@ -229,7 +229,7 @@ def _difference(gap, drawn) -> dict:
 
 def _drawn(labels, p, weights, inside, chunk=250) -> dict:
     "score -> (B,) in the resamples' nodules that are `inside`."
-    parts = [score(labels[inside], p[inside], w[:, inside]) for w in np.array_split(weights, -(-len(weights) // chunk))]
+    parts = [count_scores(confusions(labels[inside], p[inside].argmax(1), w[:, inside])) for w in np.array_split(weights, -(-len(weights) // chunk))]
     return {k: np.concatenate([q[k] for q in parts]) for k in GROUP_SCORES}
 
 # %% ../nbs/09d_leaks.ipynb #ad2deb80

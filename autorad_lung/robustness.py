@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['READERS', 'SHARPEN_MM', 'KINDS', 'REVISION', 'SCORES', 'one_reader', 'depth', 'outline', 'shaken', 'beside', 'offset',
            'noisy', 'smoothed', 'sharpened', 'thick', 'Kind', 'kind', 'alter', 'altered_rows', 'altered_dataset',
-           'embedded', 'Reopened', 'Losses']
+           'embedded', 'Reopened', 'Losses', 'loss_table']
 
 # %% ../nbs/09d_robustness.ipynb #4f133dc4
 import dataclasses, functools
@@ -114,6 +114,7 @@ def _window(protocol: Protocol, times: float) -> Protocol:
     centre, half = (protocol.hu_low + protocol.hu_high) / 2, (protocol.hu_high - protocol.hu_low) / 2
     return protocol.replace(hu_low=centre - half * times, hu_high=centre + half * times)
 
+# %% ../nbs/09d_robustness.ipynb #c48dc41a
 KINDS = {
     'readers':   Kind("one reader's outline", READERS, 'all', ('smallest', 'largest'), one_reader),
     'outline':   Kind('outline moved outwards, mm', (-1., -.5, 0., .5, 1., 2.), 0., (-1., 2.), outline),
@@ -133,6 +134,7 @@ def kind(name: str) -> Kind:
     if name not in KINDS: raise CompanionError(f'there is no alteration {name!r}', 'kind', f'choose one of {", ".join(KINDS)}')
     return KINDS[name]
 
+# %% ../nbs/09d_robustness.ipynb #48a12251
 def alter(nodule: Nodule, name: str, level, protocol: Protocol) -> tuple[Nodule, Protocol]:
     "The altered nodule and the settings that its picture is made with; at the clean level both as they are. A `CompanionError` where nothing is left of the mask."
     k = kind(name)
@@ -162,6 +164,7 @@ def _row(loader, name: str, levels: tuple, protocol: Protocol, size: int) -> dic
     small = {k: of(k, 'u1') for k in ('usable', 'same', 'padded', 'mask')}
     return dict(nodule_id=nodule.nodule_id, reasons='\n'.join(f['reason'] for f in found), **small, image=of('image', 'f4'), features=of('features', 'f8'))
 
+# %% ../nbs/09d_robustness.ipynb #39ead1d4
 def altered_rows(
     name: str,               # of `KINDS`
     source: Source, ids: list[str], protocol: Protocol,
@@ -227,8 +230,8 @@ class Reopened:
 SCORES = ('accuracy', 'balanced_accuracy', 'recall_unsure')
 
 class Losses:
-    """Paired differences from clean. `clean`: predictions of some models; `altered`: the same of some levels (column `level`), and of more models that name the clean one they start from (`of`: model -> model).
-    Only nodules are scored that every level and model has; `n` of them, `missing` those that are left out."""
+    """Paired differences from clean. `clean`: predictions of some models; `altered`: of some levels (column `level`), and of further models, whose clean ones `of` names.
+    Only nodules that every level and model has are scored: `n` of them; `missing` are left out."""
     def __init__(self, clean: pd.DataFrame, altered: pd.DataFrame, of: dict[str, str] | None = None, n_boot: int = 2000, seed: int = 0):
         together = [clean, *(t for _, t in altered.groupby(['level', 'model'], sort=False))]
         shared = functools.reduce(set.intersection, (set(t['nodule_id']) for t in together))
@@ -257,14 +260,15 @@ class Losses:
         a, b = self.runs[model, level], self.clean[self.of.get(model, model)]
         return float((a.proba.argmax(2) != b.proba.argmax(2)).mean())
 
-    def table(self) -> pd.DataFrame:
-        "model, level, metric, clean, altered, difference, low, high (95 %), p, changed, n."
-        def one(m, v, k):
-            x = self.lost(m, v, k)
-            return dict(model=m, level=v, metric=k, clean=self.drawn[self.of.get(m, m)][k][0], altered=self.drawn[m, v][k][0], **resampled_difference(x[0], x[1:]), changed=self.changed(m, v), n=self.n)
-        return pd.DataFrame([one(m, v, k) for m, v in self.runs for k in SCORES])
-
     def versus(self, a: str, b: str, level, metric: str) -> dict:
         "Does `a` lose less than `b`? Its difference from clean minus that of `b`: difference, low, high (95 %), p."
         x = self.lost(a, level, metric) - self.lost(b, level, metric)
         return resampled_difference(x[0], x[1:])
+
+# %% ../nbs/09d_robustness.ipynb #b6c0f759
+def loss_table(losses: Losses) -> pd.DataFrame:
+    "One row a model, level and score: model, level, metric, clean, altered, difference, low, high (95 %), p, changed, n."
+    def one(m, v, k):
+        x = losses.lost(m, v, k)
+        return dict(model=m, level=v, metric=k, clean=losses.drawn[losses.of.get(m, m)][k][0], altered=losses.drawn[m, v][k][0], **resampled_difference(x[0], x[1:]), changed=losses.changed(m, v), n=losses.n)
+    return pd.DataFrame([one(m, v, k) for m, v in losses.runs for k in SCORES])

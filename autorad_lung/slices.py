@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from .artifacts import CompanionError, Rows, Store, content_key, row_table, versions
+from .comparisons import resampled_difference
 from .encoders import embed_table
-from .metrics import bootstrap_difference, holm
+from .metrics import bootstrap, holm, scores
 from .model import ELSEWHERE, Dataset, Rival, Scale
 from .predictions import runs
 from .preprocessing import AIR_HU, PREPARE, consensus, crop_square, equivalent_diameter_mm, slice_index, window
@@ -208,7 +209,9 @@ def gains(
     "Model minus reference, patients resampled together, mean over seeds; Holm's adjustment over the pairs, for each score."
     by = runs(df)
     for m in {m for pair in pairs for m in pair} - set(by): raise CompanionError(f'there are no predictions of {m!r}', 'pairs', f'choose from {", ".join(by)}')
-    rows = [dict(model=a, reference=b, metric=k, **v) for a, b in pairs for k, v in bootstrap_difference(by[a], by[b], metrics, n_boot).items()]
+    if len({tuple(by[m].nodules) for pair in pairs for m in pair}) > 1: raise CompanionError('the models were tested on different nodules', 'nodule_id', 'predict the same cohort')
+    once, drawn = scores(df), {m: bootstrap(by[m], n_boot) for m in dict.fromkeys(m for pair in pairs for m in pair)}   # each model is drawn once, however many pairs it is in
+    rows = [dict(model=a, reference=b, metric=k, **resampled_difference(once.loc[a, k] - once.loc[b, k], drawn[a][k] - drawn[b][k])) for a, b in pairs for k in metrics]
     return pd.DataFrame(rows).assign(p_holm=lambda t: t.groupby('metric')['p'].transform(lambda p: holm(p.to_numpy())))
 
 def gained(row) -> str:

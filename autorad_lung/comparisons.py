@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LESS_IS_BETTER', 'SCORES', 'TESTS', 'seed_mean', 'Areas', 'areas', 'mcnemar_tests', 'Draws', 'draws',
            'resampled_difference', 'difference', 'with_holm', 'compare', 'refolded', 'repeated', 'fold_differences',
-           'corrected', 'verdict', 'shown']
+           'corrected', 'verdict', 'shown', 'gains', 'gains_table', 'told']
 
 # %% ../nbs/09b_comparisons.ipynb #734d3da5
 import dataclasses
@@ -15,9 +15,9 @@ import pandas as pd
 from scipy import stats
 from . import cohort, training
 from .artifacts import CompanionError, Store
-from .metrics import METRIC_NAMES, bootstrap, corrected_t, holm, interval, mcnemar, patient_weights, placements, score
+from .metrics import METRIC_NAMES, bootstrap, corrected_t, holm, interval, mcnemar, patient_weights, placements, score, summary
 from .model import Dataset
-from .predictions import PROBABILITIES, check_predictions, runs
+from .predictions import PROBABILITIES, check_predictions, model_name, runs
 from .protocol import CLASSES, Protocol
 
 # %% ../nbs/09b_comparisons.ipynb #f8b6e7c4
@@ -245,3 +245,29 @@ def shown(row) -> str:
     "Score, difference with interval, and Holm's p, for a sentence."
     p = 'p n/a' if not np.isfinite(row.p_holm) else 'p < .001' if row.p_holm < .001 else f'p = {row.p_holm:.3f}'
     return f'{METRIC_NAMES.get(row.metric, row.metric).lower()} {row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f}; {p})'
+
+# %% ../nbs/09b_comparisons.ipynb #397294ca
+def gains(df: pd.DataFrame, reference: str, metrics: tuple = ('accuracy', 'balanced_accuracy'), n_boot: int = 2000) -> pd.DataFrame:
+    "Each other model minus the reference: model, metric, difference, low, high, p_holm; paired bootstrap by patient, Holm within each score."
+    t = compare(df, reference, metrics, n_boot=n_boot).query('test == "bootstrap"')
+    return t.assign(difference=-t.difference, low=-t.high, high=-t.low)[['model', 'metric', 'difference', 'low', 'high', 'p_holm']].reset_index(drop=True)
+
+def gains_table(df: pd.DataFrame, reference: str, metrics: tuple = ('accuracy', 'balanced_accuracy'), names: Callable[[str], str] = model_name, n_boot: int = 2000, order: list[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    "For showing: score of each model with its interval, difference from the reference with its own and Holm's p; and `gains` behind it."
+    s, g = summary(df, n_boot=n_boot).set_index(['model', 'metric']), gains(df, reference, metrics, n_boot)
+    at = g.set_index(['model', 'metric'])
+    def cells(m):
+        for k in metrics:
+            r = s.loc[(m, k)]
+            yield METRIC_NAMES[k], f'{r.estimate:.3f} ({r.low:.3f}-{r.high:.3f})'
+            yield f'{METRIC_NAMES[k]}, minus {names(reference)}', '' if m == reference else '{0.difference:+.3f} ({0.low:+.3f} to {0.high:+.3f}), p {1}'.format(at.loc[(m, k)], '< .001' if at.p_holm[m, k] < .001 else f'= {at.p_holm[m, k]:.3f}')
+    return pd.DataFrame({names(m): dict(cells(m)) for m in order or list(runs(df))}).T.rename_axis('Row'), g
+
+def told(g: pd.DataFrame, metric: str, names: Callable[[str], str] = model_name) -> str:
+    "In words: which rows of `gains` are better and worse than the reference after Holm's correction, and how many cannot be told apart."
+    t = g[g.metric == metric]
+    sign = {'better': t[(t.p_holm < .05) & (t.low > 0)], 'worse': t[(t.p_holm < .05) & (t.high < 0)]}
+    if metric in LESS_IS_BETTER: sign = {'better': sign['worse'], 'worse': sign['better']}
+    parts = [f'{k}: ' + ', '.join(f'{names(r.model)} ({r.difference:+.3f}, {r.low:+.3f} to {r.high:+.3f})' for r in v.itertuples()) for k, v in sign.items() if len(v)]
+    rest = len(t) - sum(map(len, sign.values()))
+    return '; '.join(parts + [f'{rest} of {len(t)} cannot be told apart from it'] * (rest > 0))

@@ -34,20 +34,21 @@ class Dataset:
     embedding: np.ndarray     # (N, D) float32
     image: np.ndarray | None = None        # (N, S, S) float32 in [0, 1]
     attributes: np.ndarray | None = None   # (N, A) float64, mean of the readers' scores, NaN allowed; for training only
+    readers: np.ndarray | None = None      # (N, 3) float64, how often panels drawn from the readers would give each class; for training only
 
     def __post_init__(self):
         if missing := [c for c in ('nodule_id', 'patient_id', 'label', 'fold', 'diameter_mm', 'volume_mm3') if c not in self.table]:
             raise CompanionError(f'the table lacks {", ".join(missing)}', 'dataset', 'join it from the ledger and the nodules')
         if not len(self.table) == len(self.radiomics) == len(self.embedding) or self.radiomics.shape[1] != len(self.feature_names):
             raise CompanionError(f'{len(self.table)} nodules, {self.radiomics.shape} radiomics, {self.embedding.shape} embeddings', 'dataset', 'give one row of each per nodule')
-        for n in ('image', 'attributes'):
+        for n in ('image', 'attributes', 'readers'):
             if (x := getattr(self, n)) is not None and len(x) != len(self.table): raise CompanionError(f'{len(self.table)} nodules, {len(x)} rows of {n}', 'dataset', 'give one row of each per nodule')
 
     @property
     def labels(self) -> np.ndarray: return self.table['label'].to_numpy(np.int64)
 
     def part(self, name: str, idx) -> np.ndarray:
-        "Rows `idx` of 'size' (2 columns), 'radiomics' (F), 'embedding' (D) or 'attributes' (A), as float64; of 'image' (S, S), as float32."
+        "Rows `idx` of 'size' (2 columns), 'radiomics' (F), 'embedding' (D), 'attributes' (A) or 'readers' (3), as float64; of 'image' (S, S), as float32."
         if name == 'size': return np.log(self.table[['diameter_mm', 'volume_mm3']].to_numpy(float)[idx].clip(1e-3))
         if (x := getattr(self, name)) is None: raise CompanionError(f'the dataset has no part {name!r}', 'dataset', 'give it when the dataset is made; a study does so for the models that read it')
         return np.asarray(x[idx], 'f4' if name == 'image' else float)
@@ -252,7 +253,11 @@ MODELS = {
     'autorad_shuffled': partial(Prompted, 'radiomics', shuffled=True),
     'autorad_paper_lr': partial(Prompted, 'radiomics', changes=PAPER_OPTIMISER),
 }
-ELSEWHERE = {'clip_lung': ('clip_lung', 'ClipLung'), 'zero_shot': ('clip_lung', 'ZeroShot'), 'pair_probe': ('clip_lung', 'PairProbe')}   # name -> module, class
+ELSEWHERE = {   # name -> module, class
+    'clip_lung': ('clip_lung', 'ClipLung'), 'zero_shot': ('clip_lung', 'ZeroShot'), 'pair_probe': ('clip_lung', 'PairProbe'),
+    'prompts_alone': ('fusion', 'PromptsAlone'), 'late_fusion': ('fusion', 'LateFusion'), 'additive': ('fusion', 'Additive'),
+    'soft_forest': ('fusion', 'SoftForest'), 'soft_l2': ('fusion', 'SoftLogistic'), 'ordinal': ('fusion', 'Ordinal'),
+}
 
 def open_model(
     name: str,           # in `MODELS` or `ELSEWHERE`

@@ -11,7 +11,7 @@ import dataclasses
 from functools import cached_property
 from pathlib import Path
 import pandas as pd
-from . import clip_lung, cohort, encoders, metrics, plots, preprocessing, pretraining, radiomics, sources, training
+from . import clip_lung, cohort, encoders, fusion, metrics, plots, preprocessing, pretraining, radiomics, sources, training
 from .artifacts import CompanionError, Rows, Store, content_key, default_workers, write_table, write_text
 from .model import Dataset, open_model
 from .protocol import Protocol, parse_settings, preset
@@ -213,6 +213,7 @@ class Learnable(Outputs):
         if any('text tower' in r.stages for r in rivals): self.train_towers()
         def rows(table): return table.set_index('nodule_id').index.get_indexer(self.dataset.table.nodule_id)
         if 'image' in asked: more['image'] = self.images.arrays['image'][rows(self.images.table)]
+        if 'readers' in asked: more['readers'] = fusion.reader_shares(self.nodules.malignancy.iloc[rows(self.nodules)].tolist(), self.protocol)
         if 'attributes' in asked: more['attributes'] = clip_lung.mean_scores(self.nodules.iloc[rows(self.nodules)])
         return dataclasses.replace(self.dataset, **more)
 

@@ -58,7 +58,7 @@ class _Inputs(_Cohort):
 class _Method(_Inputs):
     image_tower: str = choice('mini-aimv2', 'image embedding', 'aimv2-large-patch14-224, frozen', 'preset')
     text_tower: str = choice('mini-clip-text', 'text tower', "CLIP's text encoder, size not given", 'preset')
-    pretrain_steps: int = choice(240, 'pretraining', '-', 'of the small towers that are trained on this machine; chosen by measuring, for a laptop', low=1)
+    pretrain_steps: int = choice(360, 'pretraining', '-', 'of the small towers that are trained on this machine; chosen by measuring, for a laptop', low=1)
     pretrain_seed: int = choice(0, 'pretraining', '-', 'of their first values and of the order of their pictures', low=0)
     n_ctx: int = choice(50, 'prompts', '50', 'as the paper', low=1, high=72)
     ctx_std: float = choice(.02, 'prompts', 'not given', "CoOp's", low=0.)
@@ -129,7 +129,7 @@ class Protocol(_Training):
 
 # %% ../nbs/00_protocol.ipynb #ab03c336
 PRESETS = {
-    'mini':  dict(image_tower='mini-aimv2', text_tower='mini-clip-text', learning_rate=.02, epochs=12, warmup_epochs=1, temperature=.3),
+    'mini':  dict(image_tower='mini-image-aimv2', text_tower='mini-text-clip', optimiser='adamw', learning_rate=1e-3, epochs=12, warmup_epochs=1, temperature=.07),
     'paper': dict(image_tower='aimv2-large-patch14-224', text_tower='clip-vit-base-patch16'),
 }
 PAPER_OPTIMISER = dict(optimiser='sgd', learning_rate=1e-4, momentum=.9, weight_decay=5e-7)   # as reported (via a review)

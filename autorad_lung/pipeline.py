@@ -10,6 +10,7 @@ __all__ = ['INPUT_STAGES', 'READ_STAGES', 'READ', 'QUICK', 'UNTRAINED', 'noteboo
 import dataclasses
 from functools import cached_property
 from pathlib import Path
+import numpy as np
 import pandas as pd
 from . import clip_lung, cohort, encoders, fusion, metrics, plots, preprocessing, pretraining, radiomics, sources, training
 from .artifacts import CompanionError, Rows, Store, content_key, default_workers, write_table, write_text
@@ -161,18 +162,20 @@ class Outputs(Inputs):
         write_text(folder/f'{name}.txt', self.caption + '\n')
         return table
 
-    def save_figure(self, name: str, fig):
-        "Write `figures/name.png` and `.svg` with the caption beside them."
-        plots.save_figure(fig, self.folder/'figures'/name)
+    def save_figure(self, name: str, fig, dpi: int = 150):
+        "Write `figures/name.png` (300 dpi for print) and `.svg` with the caption beside them."
+        plots.save_figure(fig, self.folder/'figures'/name, dpi)
         write_text(self.folder/'figures'/f'{name}.txt', self.caption + '\n')
         return fig
 
 # %% ../nbs/11_pipeline.ipynb #0f9cd4bf
 class Learnable(Outputs):
     "What models read, row by row: the frozen towers' embeddings, and the dataset."
-    def train_towers(self):
-        "Train the small towers that the protocol names and the cache lacks."
-        pretraining.train_spare(self.protocol, self.store, **self.parallel)
+    def train_towers(self, beside: list[str] = ()):
+        "Train the small towers that the protocol names and the cache lacks; in the meantime, cross-validate those of the models `beside` that read neither tower."
+        free = [m for m in beside if not (set((r := open_model(m, self.protocol, self.store)).parts) - {'size', 'radiomics'} or 'text tower' in r.stages)]
+        jobs = training.jobs(free, self._rows(np.zeros((len(self.images.table), 1), 'f4')), self.protocol, self.store) if free else []
+        pretraining.train_spare(self.protocol, self.store, jobs, **self.parallel)
 
     @cached_property
     def embeddings(self) -> Rows:
@@ -195,16 +198,19 @@ class Learnable(Outputs):
         rows = pretraining.slices_table(self.input, learn.tolist(), self.protocol, encoders.tower(pretraining.IMAGE).size, self.store, **self.parallel)
         return pretraining.Corpus.of(rows, pretraining.sentences(self.input, self.nodules[self.nodules.nodule_id.isin(learn)], self.store))
 
-    @cached_property
-    def dataset(self) -> Dataset:
-        "Labels, folds, sizes, radiomics and embeddings of the nodules that are in, in the ledger's order."
+    def _rows(self, embedding: np.ndarray) -> Dataset:
+        "The dataset, in the ledger's order, with an embedding for each row of the image table (N, D)."
         inside = self.ledger[self.ledger.included]
         rows = {n: {v: i for i, v in enumerate(r.table.nodule_id)} for n, r in [('images', self.images), ('radiomics', self.radiomics)]}
         at = {n: [rows[n][v] for v in inside.nodule_id] for n in rows}
         sizes = self.nodules.set_index('nodule_id').loc[inside.nodule_id, ['diameter_mm', 'volume_mm3']].to_numpy()
         table = inside[['nodule_id', 'patient_id', 'label', 'fold']].assign(diameter_mm=sizes[:, 0], volume_mm3=sizes[:, 1]).reset_index(drop=True)
-        return Dataset(table, self.radiomics.arrays['features'][at['radiomics']], tuple(radiomics.recipe(self.protocol.recipe).names),
-                       self.embeddings.arrays['embedding'][at['images']])
+        return Dataset(table, self.radiomics.arrays['features'][at['radiomics']], tuple(radiomics.recipe(self.protocol.recipe).names), embedding[at['images']])
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        "Labels, folds, sizes, radiomics and embeddings of the nodules that are in, in the ledger's order."
+        return self._rows(self.embeddings.arrays['embedding'])
 
     def dataset_for(self, models: list[str]) -> Dataset:
         "The dataset, with pictures and the readers' scores of attributes where one of the models is trained on them. A model that refuses the protocol does so before anything is computed."

@@ -10,7 +10,7 @@ __all__ = ['MOST', 'IMAGE', 'TEXT', 'OBJECTIVES', 'NEEDS_TEXT', 'REVISION', 'sli
 
 # %% ../nbs/05c_pretraining.ipynb #ebd075e4
 import dataclasses, json, math, os, shutil, time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 import numpy as np
@@ -319,10 +319,13 @@ def _train_spare(objective: str, protocol: Protocol, root: str):
     store = Store(root)
     pretrain(objective, spare_corpus(store, quiet=True), _recipe(protocol), protocol.pretrain_seed, store, spare_key())
 
-def train_spare(p: Protocol, store: Store, **parallel):
-    "Train the towers that the protocol means and the cache lacks. One of another run cannot be made up: `trained_folder` says so."
+def _call(job: Callable): return job()
+
+def train_spare(p: Protocol, store: Store, beside: Sequence[Callable] = (), **parallel):
+    "Train the towers that the protocol means and the cache lacks, and do the other work `beside` in the meantime. A tower of another run cannot be made up: `trained_folder` says so."
     meant = set(spare_names(p.replace(image_tower=p.image_tower.partition('@')[0], text_tower=p.text_tower.partition('@')[0])).values())
     lack = [tower(n) for n in spare_names(p).values() if n in meant and not store.open('tower', tower(n).run)]
     if not lack: return
     spare_corpus(store, **parallel)
-    for _ in pmap(partial(_train_spare, protocol=p, root=str(store.root)), sorted({_objective(t) for t in lack}), **{'desc': 'pre-training', **parallel}): pass
+    towers = [partial(_train_spare, o, p, str(store.root)) for o in sorted({_objective(t) for t in lack})]
+    for _ in pmap(_call, [*towers, *beside], **{'desc': 'pre-training', **parallel}): pass

@@ -4,6 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import ROOT, autorad
+from autorad_lung.report import MORE
 
 QUICK = ['--quick', '--set', 'limit=60', '--set', 'n_ctx=4', '--workers', '1']
 
@@ -53,7 +54,7 @@ def papermill(name, run, tmp_path, *more):
     args = ['-k', 'python3', '-p', 'out', run, '-p', 'quick', 'True', '-p', 'settings', 'limit=60 n_ctx=4', '-p', 'workers', '1', *more]
     return subprocess.run([Path(sys.executable).with_name('papermill'), ROOT/'nbs'/name, tmp_path/'t.ipynb', *map(str, args)], capture_output=True, text=True)
 
-@pytest.mark.parametrize('name', [*(f'paper/{n}.ipynb' for n in ('table1', 'readers', 'selection', 'pretraining', 'radiomics_stability', 'binary', 'trust', 'pathology')), 'tour.ipynb'])
+@pytest.mark.parametrize('name', [*(f'paper/{n}.ipynb' for n in ('table1', *MORE)), 'tour.ipynb'])
 def test_a_notebook_works_alone(name, run, tmp_path):
     few = ['-p', 'confidence', '0.5'] if 'trust' in name else []        # sixty nodules cannot support more, and the page says so
     r = papermill(name, run, tmp_path, *few)

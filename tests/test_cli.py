@@ -1,0 +1,59 @@
+"The installed command as a user meets it: version, completion, JSON, colours, exit codes. What each command computes is tested elsewhere."
+import errno, json, os, pty, subprocess, sys
+from pathlib import Path
+import pytest
+from conftest import autorad
+from autorad_lung import cli
+from autorad_lung.artifacts import CompanionError
+
+def on_a_terminal(*args, **env) -> tuple[int, str]:
+    "Exit code and what a terminal would show."
+    ours, theirs = pty.openpty()
+    given = {k: v for k, v in os.environ.items() if k not in ('NO_COLOR', 'FORCE_COLOR')} | {'TERM': 'xterm-256color'} | env
+    p = subprocess.Popen([Path(sys.executable).with_name('autorad-lung'), *args], stdin=theirs, stdout=theirs, stderr=theirs, env=given)
+    os.close(theirs); shown = b''
+    try:
+        while part := os.read(ours, 4096): shown += part
+    except OSError as e:
+        if e.errno != errno.EIO: raise                       # so a terminal says that nobody writes to it any more
+    finally: os.close(ours)
+    return p.wait(60), shown.decode()
+
+def test_colour_is_for_terminals_that_want_it():
+    code, shown = on_a_terminal('doctor', '--preset', 'maxi')
+    assert code == 2 and '\x1b[31mError:' in shown and 'choose one of mini, paper' in shown
+    code, shown = on_a_terminal('doctor', '--preset', 'maxi', NO_COLOR='1')
+    assert code == 2 and '\x1b' not in shown and 'Error: --preset' in shown
+    r = autorad('doctor', '--preset', 'maxi', check=False)
+    assert r.returncode == 2 and '\x1b' not in r.stderr + r.stdout and r.stdout == ''
+
+def test_unknown_options_and_commands_exit_with_2():
+    for args in (['cohort', '--no-such-option'], ['no-such-command'], ['bench'], ['reproduce', '--workers', '0']):
+        r = autorad(*args, check=False)
+        assert r.returncode == 2 and 'Traceback' not in r.stderr and r.stderr, args
+
+def test_json_alone_is_on_standard_output():
+    r = autorad('doctor', '--json', '--data', 'nowhere', check=False)
+    said = json.loads(r.stdout); lack = [f['name'] for f in said['findings'] if f['needed'] and not f['ok']]
+    assert r.returncode == 1 and not said['ok'] and lack == ['images'] and all(f['remedy'] for f in said['findings'] if not f['ok'])
+
+def test_completion_knows_the_commands():
+    env = os.environ | {'_AUTORAD_LUNG_COMPLETE': 'complete_bash', 'COMP_WORDS': 'autorad-lung do', 'COMP_CWORD': '1'}
+    assert autorad(env=env).stdout.split() == ['download', 'doctor'] and autorad('--version').stdout.strip()[0].isdigit()
+
+@pytest.mark.parametrize('error, code, words', [
+    (CompanionError('it is empty', 'nodules.csv', 'fill it'), 2, 'Error: nodules.csv: it is empty. Remedy: fill it'),
+    (OSError(errno.ENOSPC, 'No space left on device', 'runs'), 2, 'Error: runs: No space left on device'),
+    (PermissionError(errno.EACCES, 'Permission denied', 'locked'), 2, 'Error: locked: Permission denied'),
+    (SystemExit(130), 130, 'the same command goes on'),
+])
+def test_each_end_has_its_exit_code(error, code, words, monkeypatch, capsys):
+    def app(): raise error
+    monkeypatch.setattr(cli, 'app', app)
+    with pytest.raises(SystemExit) as end: cli.main()
+    assert end.value.code == code and words in capsys.readouterr().err
+
+def test_an_error_of_ours_keeps_its_traceback(monkeypatch):
+    def app(): raise FileNotFoundError(errno.ENOENT, 'gone', 'x')
+    monkeypatch.setattr(cli, 'app', app)
+    with pytest.raises(FileNotFoundError): cli.main()

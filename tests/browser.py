@@ -5,6 +5,7 @@ from pathlib import Path
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome')
 FLAGS = ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--hide-scrollbars', '--no-first-run', '--disable-background-networking', '--disable-component-update',
          '--disable-extensions', '--disable-sync', '--remote-debugging-pipe')
+KEYS = {'Escape': 27, 'ArrowLeft': 37, 'ArrowRight': 39}
 
 def find() -> str | None:
     "Path of a Chromium, or None."
@@ -72,7 +73,7 @@ class Browser:
 
     def press(self, key: str):
         "A key as a user would press it, such as ArrowRight."
-        for kind in ('keyDown', 'keyUp'): self('Input.dispatchKeyEvent', type=kind, key=key, code=key)
+        for kind in ('rawKeyDown', 'keyUp'): self('Input.dispatchKeyEvent', type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
 
     def click(self, selector: str):
         "A click with the mouse in the middle of an element."

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT, autorad
 from autorad_lung.report import MORE
 
-QUICK = ['--quick', '--set', 'limit=60', '--set', 'n_ctx=4', '--workers', '1']
+QUICK = ['--quick', '--set', 'limit=60', '--set', 'n_ctx=4', '--set', 'n_folds=3', '--workers', '1']
 
 def digests(out: Path) -> dict[str, str]:
     "Tables, figures and features of a run."
@@ -51,7 +51,7 @@ def test_an_altered_output_is_made_again(run):
 
 def papermill(name, run, tmp_path, *more):
     "A notebook alone, on the quick run's cache."
-    args = ['-k', 'python3', '-p', 'out', run, '-p', 'quick', 'True', '-p', 'settings', 'limit=60 n_ctx=4', '-p', 'workers', '1', *more]
+    args = ['-k', 'python3', '-p', 'out', run, '-p', 'quick', 'True', '-p', 'settings', 'limit=60 n_ctx=4 n_folds=3', '-p', 'workers', '1', *more]
     return subprocess.run([Path(sys.executable).with_name('papermill'), ROOT/'nbs'/name, tmp_path/'t.ipynb', *map(str, args)], capture_output=True, text=True)
 
 @pytest.mark.parametrize('name', [*(f'paper/{n}.ipynb' for n in ('table1', *MORE)), 'tour.ipynb'])

@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 from scipy.stats import rankdata
 from skimage.measure import approximate_polygon, find_contours
-from . import preprocessing
+from . import encoders, preprocessing
 from .artifacts import CompanionError, Rows, content_key, pmap, row_table, versions, write_arrays, write_text
 from .marks import ATTRIBUTES
 from .pipeline import Study
@@ -80,7 +80,7 @@ def outline_table(study: Study) -> Rows:
 
 # %% ../nbs/11g_explorer.ipynb #c8d8fdad
 FEATURES = {
-    'original_shape_MeshVolume': 'volume', 'original_shape2D_MeshSurface': 'area', 'original_shape_SurfaceVolumeRatio': 'surface to volume', 'original_shape2D_PerimeterSurfaceRatio': 'perimeter to area',
+    'original_shape_MeshVolume': 'mesh volume', 'original_shape2D_MeshSurface': 'area', 'original_shape_SurfaceVolumeRatio': 'surface to volume', 'original_shape2D_PerimeterSurfaceRatio': 'perimeter to area',
     'original_shape_Sphericity': 'sphericity', 'original_shape2D_Sphericity': 'sphericity', 'original_shape_Elongation': 'minor to major axis', 'original_shape2D_Elongation': 'minor to major axis',
     'original_firstorder_10Percentile': 'HU, 10th percentile', 'original_firstorder_Mean': 'HU, mean', 'original_firstorder_90Percentile': 'HU, 90th percentile', 'original_firstorder_Skewness': 'HU, skewness',
     'original_firstorder_Entropy': 'HU, entropy', 'original_glcm_Contrast': 'contrast of neighbours', 'original_glszm_ZoneEntropy': 'entropy of zones', 'original_ngtdm_Coarseness': 'coarseness',
@@ -112,6 +112,8 @@ def cohort_maps(
     seed: int = 0,
 ) -> np.ndarray:   # (N, 3, rows, columns), in the dataset's order
     "What each patch adds to each logit, by the model that never saw the nodule's patient; from the cache, or computed. A `CompanionError` where there is no such map."
+    t = encoders.tower(study.protocol.image_tower)
+    if t.pool != 'mean of tokens': raise CompanionError(f'the embedding of {t.name} is no mean of its patches ({t.pool})', 'image_tower', 'use a tower that mean-pools, such as AIMv2')
     data, rows, fold = study.dataset, _rows(study, study.images.table), study.dataset.table.fold.to_numpy()
     pictures = Rows(study.images.table.iloc[rows], {k: v[rows] for k, v in study.images.arrays.items()}, study.images.quarantine)
     key = content_key('maps', 1, RECIPE, model, seed, study.protocol.key(), data.key('embedding', 'radiomics'), pictures.table['key'].tolist(), versions('numpy', 'torch', 'transformers'))
@@ -154,7 +156,7 @@ def contents(
     models = list(df['model'].unique())
     p = {m: df[df['model'] == m].set_index('nodule_id').loc[ids, list(PROBABILITIES)].round(6).to_numpy().tolist() for m in models}
     lines = outline_table(study); lines = lines.table.set_index('nodule_id').reindex(ids)[['consensus', 'readers']].fillna('')
-    return dict(caption=study.caption, classes=CLASSES, colours=list(COLOURS.values()), ramp=[to_hex(c) for c in colormaps[MAP_COLOURS](np.linspace(0, 1, 65))], crop=SIDE, columns=COLUMNS, unit=UNIT,
+    return dict(caption=study.caption, recipe=study.protocol.recipe, classes=CLASSES, colours=list(COLOURS.values()), ramp=[to_hex(c) for c in colormaps[MAP_COLOURS](np.linspace(0, 1, 65))], crop=SIDE, columns=COLUMNS, unit=UNIT,
                 models=models, names=[model_name(m) for m in models], p=p, facts=_facts(study), outlines=lines.consensus.tolist(), readers=lines.readers.tolist(),
                 profile=profile(d.radiomics, d.feature_names, d.labels), maps=_maps(study, models[0], seed))
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet', 'BENCHES',
-           'DISK', 'hushed', 'command', 'records', 'answer', 'paint', 'reproduce', 'cohort', 'extract', 'download',
-           'bench', 'pretrain', 'towers', 'train', 'predict', 'doctor', 'shared', 'fail', 'main']
+           'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'download', 'bench',
+           'pretrain', 'towers', 'train', 'predict', 'doctor', 'shared', 'fail', 'main']
 
 # %% ../nbs/12_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -36,33 +36,36 @@ def _study(source, data, preset, out, settings, quick, workers, scheduler):
 
 # %% ../nbs/12_cli.ipynb #c1312770
 @contextlib.contextmanager
-def hushed(quiet: bool):
-    "Without progress on standard error."
-    if not quiet: yield; return
-    with contextlib.redirect_stderr(io.StringIO()): yield
+def hushed(quiet: bool, as_json: bool = False):
+    "While a command works: standard output is kept free for its answer, and nothing at all is shown if it is to be quiet."
+    with contextlib.ExitStack() as on:
+        if as_json: on.enter_context(contextlib.redirect_stdout(sys.stderr))
+        if quiet: nowhere = io.StringIO(); on.enter_context(contextlib.redirect_stderr(nowhere)); on.enter_context(contextlib.redirect_stdout(nowhere))
+        yield
 
-def command(work):
-    "Register a function as a command that can be quiet."
-    @functools.wraps(work)
-    def run(*args, quiet: bool = False, **given):
-        with hushed(quiet): return work(*args, **given)
-    old, more = inspect.signature(work), inspect.Parameter('quiet', inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Quiet)
-    run.__signature__, run.__annotations__ = old.replace(parameters=[*old.parameters.values(), more]), work.__annotations__ | {'quiet': Quiet}
-    return app.command()(run)
-
-# %% ../nbs/12_cli.ipynb #4f64f653
 def records(table) -> list[dict]:
     "Rows of a table, for JSON: what is not a number becomes null."
     return json.loads(table.to_json(orient='records', double_precision=15, default_handler=str))
-
-def answer(as_json: bool, data, text: str):
-    "Print the answer: `data` as JSON, or `text`."
-    typer.echo(json.dumps(data, indent=1, default=str, ensure_ascii=False) if as_json else text)
 
 def paint(text: str, colour: str, stream=None) -> str:
     "Coloured on a terminal, unless `NO_COLOR` is set; plain everywhere else."
     stream = stream or sys.stdout
     return typer.style(text, fg=colour) if stream.isatty() and not os.environ.get('NO_COLOR') else text
+
+# %% ../nbs/12_cli.ipynb #9b85dfb5
+def command(work):
+    "Register a function as a command with `--json` and `--quiet`: it returns data, text (None: all was said on the way), and its exit code where that is not 0."
+    @functools.wraps(work)
+    def run(*args, as_json: bool = False, quiet: bool = False, **given):
+        with hushed(quiet, as_json): data, text, *code = work(*args, **given)
+        if as_json: typer.echo(json.dumps(data, indent=1, default=str, ensure_ascii=False))
+        elif text is not None: typer.echo(text)
+        if code and code[0]: raise typer.Exit(code[0])
+    more = {'as_json': AsJson, 'quiet': Quiet}
+    added = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=a) for n, a in more.items()]
+    old = inspect.signature(work)
+    run.__signature__, run.__annotations__ = old.replace(parameters=[*old.parameters.values(), *added]), work.__annotations__ | more
+    return app.command()(run)
 
 # %% ../nbs/12_cli.ipynb #62f94863
 @command
@@ -70,22 +73,22 @@ def reproduce(source: Source = 'phantom', data: Data = None, preset: Preset = 'm
               quick: Quick = False, workers: Workers = None, scheduler: Scheduler = None,
               only: Annotated[Optional[list[str]], typer.Option(help='one notebook, such as table1; may be given again')] = None,
               all_: Annotated[bool, typer.Option('--all', help="also the notebooks on what the paper leaves open, such as radiomics_stability")] = False,
-              list_: Annotated[bool, typer.Option('--list', help='only list the notebooks, with the time each takes on this machine')] = False, as_json: AsJson = False):
+              list_: Annotated[bool, typer.Option('--list', help='only list the notebooks, with the time each takes on this machine')] = False):
     """The main job: cohort, images, radiomics, training, the paper's tables and figures, and the report.
 
     Example: `autorad-lung reproduce --source nifti --data my_nodules --out runs/mine`
     """
     study = _study(source, data, preset, out, set_, quick, workers, scheduler)
     from autorad_lung import report
-    if list_: table = report.listing(study); return answer(as_json, records(table), table.to_string(index=False))
+    if list_: table = report.listing(study); return records(table), table.to_string(index=False)
     page = report.reproduce(study, only, all_)
     made = {kind: sorted(str(p) for p in (study.folder/kind).glob('*') if p.suffix in ('.csv', '.png')) for kind in ('tables', 'figures')}
-    answer(as_json, {'report': str(page), **made, 'ledger': str(study.folder/'ledger.csv')}, f'\nThe report: {page}')
+    return {'report': str(page), **made, 'ledger': str(study.folder/'ledger.csv')}, f'\nThe report: {page}'
 
 # %% ../nbs/12_cli.ipynb #5d16ca45
 @command
 def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = Path('runs/phantom'), set_: Settings = None,
-           quick: Quick = False, workers: Workers = None, as_json: AsJson = False):
+           quick: Quick = False, workers: Workers = None):
     """Print the cohort's ledger: how many nodules are in, by class, and why the others are not.
 
     Example: `autorad-lung cohort --set readers_min=1 --set edge_rule=half-down`
@@ -94,13 +97,13 @@ def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini
     from autorad_lung.pipeline import write_ledger
     s = _study(source, data, preset, out, set_, quick, workers, None)
     summary, paths = ledger_summary(s.cohort), write_ledger(s.cohort, s.folder)
-    answer(as_json, records(summary), f'{summary.to_string(index=False)}\n\none row a nodule: {paths["ledger"]}; folds: {paths["folds"]}')
+    return records(summary), f'{summary.to_string(index=False)}\n\none row a nodule: {paths["ledger"]}; folds: {paths["folds"]}'
 
 # %% ../nbs/12_cli.ipynb #1c532d9e
 @command
 def extract(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = Path('runs/phantom'), set_: Settings = None, quick: Quick = False,
             workers: Workers = None, scheduler: Scheduler = None, recipe: Annotated[Optional[str], typer.Option(help='paper, paper1502, true2d or volume')] = None,
-            engine: Annotated[Optional[str], typer.Option(help='fast or pyradiomics')] = None, as_json: AsJson = False):
+            engine: Annotated[Optional[str], typer.Option(help='fast or pyradiomics')] = None):
     """Images and radiomic features of every nodule in the cohort, with what failed and why.
 
     Example: `autorad-lung extract --source nifti --data my_nodules --recipe true2d --out runs/mine`
@@ -110,21 +113,22 @@ def extract(source: Source = 'phantom', data: Data = None, preset: Preset = 'min
     s = _study(source, data, preset, out, (set_ or []) + more, quick, workers, scheduler)
     paths = write_features(s)
     counts = {'nodules': len(s.radiomics.table), 'features each': s.radiomics.arrays['features'].shape[1], 'in quarantine': len(s.quarantine)}
-    answer(as_json, {k: str(v) for k, v in paths.items()} | counts, '\n'.join(f'{k}: {v}' for k, v in (paths | counts).items()))
+    return {k: str(v) for k, v in paths.items()} | counts, '\n'.join(f'{k}: {v}' for k, v in (paths | counts).items())
 
 # %% ../nbs/12_cli.ipynb #1956e940
 @command
 def download(to: Annotated[Path, typer.Option(help='folder of the DICOM tree')],
              patients: Annotated[Optional[int], typer.Option(min=1, help='only the first so many patients')] = None,
              patient: Annotated[Optional[list[str]], typer.Option(help='only this patient, such as LIDC-IDRI-0001; may be given again')] = None,
-             dry_run: Annotated[bool, typer.Option('--dry-run', help='only say how much it is')] = False, as_json: AsJson = False):
+             dry_run: Annotated[bool, typer.Option('--dry-run', help='only say how much it is')] = False):
     """Fetch LIDC-IDRI's CT (128 GB), or a part of it, into the folders that `--source lidc` reads. Goes on where it stopped.
 
     Example: `autorad-lung download --to lidc --patients 20 --dry-run`
     """
-    from autorad_lung.download import download as fetch
-    plan = fetch(to, patient or patients, dry_run, quiet=as_json)
-    if as_json: answer(True, dict(to=str(to), scans=len(plan.rows), patients=plan.rows.patient_id.nunique(), gb=plan.rows.mb.sum() / 1e3, to_fetch=len(plan.todo), to_fetch_gb=plan.todo.mb.sum() / 1e3), '')
+    from autorad_lung.download import CITE, download as fetch
+    plan = fetch(to, patient or patients, dry_run, quiet=dry_run)
+    data = dict(to=str(to), scans=len(plan.rows), patients=plan.rows.patient_id.nunique(), gb=plan.rows.mb.sum() / 1e3, to_fetch=len(plan.todo), to_fetch_gb=plan.todo.mb.sum() / 1e3)
+    return data, f'{plan}\nSource and licence: {CITE}' if dry_run else None
 
 # %% ../nbs/12_cli.ipynb #c81d6e6e
 BENCHES = {'radiomics': 'four ways of computing the features, and where the time goes', 'lidc': 'reading a DICOM tree, against a plain read of the same files',
@@ -134,7 +138,7 @@ BENCHES = {'radiomics': 'four ways of computing the features, and where the time
 def bench(what: Annotated[str, typer.Argument(help='; '.join(f'{k}: {v}' for k, v in BENCHES.items()))],
           n: Annotated[Optional[int], typer.Option(min=1, help='nodules (radiomics, prompts), scans (lidc) or images (towers)')] = None, data: Data = None, workers: Workers = None,
           tower: Annotated[Optional[str], typer.Option(help='for prompts and towers: a name that `autorad-lung towers` lists')] = None,
-          n_ctx: Annotated[int, typer.Option(min=1, max=72, help='context vectors, for prompts')] = 50, as_json: AsJson = False):
+          n_ctx: Annotated[int, typer.Option(min=1, max=72, help='context vectors, for prompts')] = 50):
     """Measure speed on this machine, as ratios against the obvious way in the same run.
 
     Example: `autorad-lung bench radiomics --n 50`
@@ -142,7 +146,7 @@ def bench(what: Annotated[str, typer.Argument(help='; '.join(f'{k}: {v}' for k, 
     if what not in BENCHES: raise CompanionError(f'there is no bench {what!r}', 'bench', f'choose from {", ".join(BENCHES)}')
     if what == 'lidc' and not data: raise CompanionError('no folder was given', '--data', 'give the DICOM tree to read')
     tables = _measure(what, n, data, workers, tower, n_ctx)
-    answer(as_json, [records(t) for t in tables], '\n\n'.join(t.to_string(index=False) for t in tables))
+    return [records(t) for t in tables], '\n\n'.join(t.to_string(index=False) for t in tables)
 
 def _measure(what, n, data, workers, tower, n_ctx) -> list:
     "The tables of one bench."
@@ -162,7 +166,7 @@ def _measure(what, n, data, workers, tower, n_ctx) -> list:
 def pretrain(objective: Annotated[str, typer.Option(help='aimv2, aimv1, mae, clip, or none (random weights)')] = 'aimv2', source: Source = 'phantom', data: Data = None,
              without_fold: Annotated[Optional[list[int]], typer.Option(min=0, help='leave the patients of this fold out, so that it can be tested; may be given again')] = None,
              steps: Annotated[Optional[int], typer.Option(min=1, help="batches [default: the preset's]")] = None, seed: Annotated[int, typer.Option(min=0, help='same seed, same bytes (on a processor)')] = 0,
-             out: Out = Path('runs/phantom'), set_: Settings = None, workers: Workers = None, as_json: AsJson = False):
+             out: Out = Path('runs/phantom'), set_: Settings = None, workers: Workers = None):
     """Train a small image tower, and with clip a text tower too, on slices of nodules and the readers' sentences. Goes on where it stopped; uses a GPU where there is one.
 
     Example: `autorad-lung pretrain --objective mae --source nifti --data my_nodules --without-fold 0 --without-fold 1 --out runs/mine`
@@ -173,11 +177,11 @@ def pretrain(objective: Annotated[str, typer.Option(help='aimv2, aimv1, mae, cli
     own = source != 'phantom' or without_fold
     corpus = study.corpus(tuple(without_fold or ())) if own else pretraining.spare_corpus(study.store, **study.parallel)
     names = pretraining.pretrain(objective, corpus, recipe, seed, study.store, None if own else pretraining.spare_key(), device=pretraining.best_device())
-    answer(as_json, names, '\n'.join(['Use it with:', *(f'  --set {kind}_tower={name}' for kind, name in names.items())]))
+    return names, '\n'.join(['Use it with:', *(f'  --set {kind}_tower={name}' for kind, name in names.items())])
 
 # %% ../nbs/12_cli.ipynb #19754a2a
 @command
-def towers(as_json: AsJson = False):
+def towers():
     """List the image and text towers of the registry: source, licence, size, whether they may have seen LIDC-IDRI.
 
     Example: `autorad-lung towers`
@@ -185,7 +189,7 @@ def towers(as_json: AsJson = False):
     from autorad_lung.towers import towers_table
     table = towers_table()
     notes = '\n'.join(f'{t["name"]}: {t["note"]}' for t in table.to_dict('records') if t['note'])
-    answer(as_json, records(table), f"{table.drop(columns='note').fillna('').to_string(index=False)}\n\n{notes}")
+    return records(table), f"{table.drop(columns='note').fillna('').to_string(index=False)}\n\n{notes}"
 
 # %% ../nbs/12_cli.ipynb #62378473
 @command
@@ -193,7 +197,7 @@ def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini'
           run: Annotated[Path, typer.Option(help='folder of the study, whose cache is used')] = Path('runs/phantom'), set_: Settings = None, quick: Quick = False, workers: Workers = None, scheduler: Scheduler = None,
           model: Annotated[str, typer.Option(help='autorad, or another that reads one nodule: size, radiomics_l2, coop, ...')] = 'autorad', seed: Annotated[int, typer.Option(min=0, help='same seed, same bytes')] = 0,
           hold_out: Annotated[float, typer.Option(help='share of the patients that are never learnt from: they calibrate and score')] = .3,
-          confidence: Annotated[float, typer.Option(help='of the sets that the card reports')] = .9, as_json: AsJson = False):
+          confidence: Annotated[float, typer.Option(help='of the sets that the card reports')] = .9):
     """Fit one model on all patients but the held-out ones, and write it to a folder that explains itself.
 
     Example: `autorad-lung train --source nifti --data my_nodules --run runs/mine --out model`
@@ -201,7 +205,7 @@ def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini'
     from autorad_lung.use import train_model
     about = train_model(_study(source, data, preset, run, set_, quick, workers, scheduler), out, model, seed, hold_out, confidence).about
     found = next(r for r in about['metrics'] if (r['model'], r['score']) == (model, 'accuracy'))
-    answer(as_json, {'folder': str(out), 'card': str(out/'README.md')} | {k: about[k] for k in ('model', 'n', 'metrics', 'calibration', 'towers')},
+    return {'folder': str(out), 'card': str(out/'README.md')} | {k: about[k] for k in ('model', 'n', 'metrics', 'calibration', 'towers')}, (
            f'{out}: {model}, accuracy {found["estimate"]:.3f} ({found["low"]:.3f} to {found["high"]:.3f}) on {about["n"]["held_out"]} held-out nodules. Its card: {out/"README.md"}')
 
 # %% ../nbs/12_cli.ipynb #334a257d
@@ -211,7 +215,7 @@ def predict(model: Annotated[Path, typer.Option(help='folder that `train` wrote'
             csv: Annotated[Optional[Path], typer.Option(help='or a table: image, mask[, label, nodule_id, patient_id, scan_max_abs_hu, ...]')] = None,
             confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
             out: Annotated[Path, typer.Option(help='CSV to write')] = Path('predictions.csv'), maps: Annotated[Optional[Path], typer.Option(help='folder for similarity maps')] = None,
-            cache: Annotated[Optional[Path], typer.Option(help="folder of the cache, and of fetched towers [default: the package's own]")] = None, workers: Workers = None, as_json: AsJson = False):
+            cache: Annotated[Optional[Path], typer.Option(help="folder of the cache, and of fetched towers [default: the package's own]")] = None, workers: Workers = None):
     """Three probabilities for each new nodule, calibrated, with a set that holds the true class as often as asked, and with what the model never saw.
 
     Example: `autorad-lung predict --model model --image ct.nii.gz --mask nodule.nii.gz`
@@ -221,11 +225,11 @@ def predict(model: Annotated[Path, typer.Option(help='folder that `train` wrote'
     if maps is not None:
         from autorad_lung.similarity import draw_maps
         draw_maps(model, maps, image, mask, csv, cache, workers=workers or 1)
-    answer(as_json, records(rows), f'{use.words(rows)}\n\nwritten: {out}' + (f'; maps in {maps}' if maps is not None else ''))
+    return records(rows), f'{use.words(rows)}\n\nwritten: {out}' + (f'; maps in {maps}' if maps is not None else '')
 
 # %% ../nbs/12_cli.ipynb #1ee5589d
 @command
-def doctor(out: Out = Path('runs/phantom'), data: Data = None, preset: Preset = 'mini', as_json: AsJson = False):
+def doctor(out: Out = Path('runs/phantom'), data: Data = None, preset: Preset = 'mini'):
     """Check this installation: PyRadiomics, torch, the readers' marks, weights, disk, Quarto, GPU, and what to do about each lack. Exits with 1 where a run would fail.
 
     Example: `autorad-lung doctor --preset paper --data my_nodules`
@@ -235,11 +239,10 @@ def doctor(out: Out = Path('runs/phantom'), data: Data = None, preset: Preset = 
     found, title = [], None
     for f in checks.examine(out, data, preset):
         found.append(f)
-        if as_json: continue
         if title is not f.needed: title = f.needed; typer.echo('Needed by the run:' if title else '\nGood to have:')
         typer.echo('  ' + checks.line(f, paint).replace('\n', '\n  '))
-    answer(as_json, {'ok': all(f.ok for f in found if f.needed), 'findings': [vars(f) for f in found]}, f'\n{checks.verdict(found)}')
-    if not all(f.ok for f in found if f.needed): raise typer.Exit(1)
+    well = all(f.ok for f in found if f.needed)
+    return {'ok': well, 'findings': [vars(f) for f in found]}, f'\n{checks.verdict(found)}', 0 if well else 1
 
 # %% ../nbs/12_cli.ipynb #c0773583
 def _version(asked: bool):

@@ -133,7 +133,7 @@ def confusion_figure(
     df, models = _chosen(df, models)
     by_model = runs(df) | ({} if readers is None else runs(readers))
     with style():
-        fig, axes = _panels(len(by_model), 2.9, 3.0)
+        fig, axes = _panels(len(by_model), 2.9, 3.3)
         for k, (ax, m) in enumerate(zip(axes, [*models, *(m for m in by_model if m not in models)])): _draw_confusion(ax, confusion(by_model[m]), _title(m), k % 3 == 0)
         return finish(fig, caption(df, 'Confusion matrices: nodules, and per cent of the row (the recall, on the diagonal).', source + READERS_NOTE * (readers is not None)))
 

@@ -177,6 +177,7 @@ def weigh(logs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return -np.log(p[np.arange(len(labels)), labels]).mean(), ((logs * p).sum(2) - picked).mean(1)
     return minimize(loss, np.full(len(logs), 1 / len(logs)), jac=True, bounds=[(0, None)] * len(logs), method='L-BFGS-B').x
 
+# %% ../nbs/08c_fusion.ipynb #e49141f4
 def _logs(df: pd.DataFrame, experts: Sequence[str], ids: Sequence[str]) -> np.ndarray:
     "Log-probabilities (E, n, 3) of the experts, seeds averaged, nodules in the order of `ids`."
     mean = df.groupby(['model', 'nodule_id'], observed=True)[list(PROBABILITIES)].mean()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['INPUT_STAGES', 'READ_STAGES', 'READ', 'QUICK', 'UNTRAINED', 'notebooks', 'Setup', 'limit_ledger', 'quarantine_ledger',
-           'Inputs', 'Outputs', 'Learnable', 'Study', 'from_parameters', 'write_ledger', 'write_features']
+           'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters', 'write_ledger', 'write_features']
 
 # %% ../nbs/11_pipeline.ipynb #e922573a
 import dataclasses
@@ -169,8 +169,8 @@ class Outputs(Inputs):
         return fig
 
 # %% ../nbs/11_pipeline.ipynb #0f9cd4bf
-class Learnable(Outputs):
-    "What models read, row by row: the frozen towers' embeddings, and the dataset."
+class Embedded(Outputs):
+    "The towers, trained where they must be, and the embeddings of the frozen ones."
     def train_towers(self, beside: list[str] = ()):
         "Train the small towers that the protocol names and the cache lacks; in the meantime, cross-validate those of the models `beside` that read neither tower."
         free = [m for m in beside if not (set((r := open_model(m, self.protocol, self.store)).parts) - {'size', 'radiomics'} or 'text tower' in r.stages)]
@@ -198,6 +198,9 @@ class Learnable(Outputs):
         rows = pretraining.slices_table(self.input, learn.tolist(), self.protocol, encoders.tower(pretraining.IMAGE).size, self.store, **self.parallel)
         return pretraining.Corpus.of(rows, pretraining.sentences(self.input, self.nodules[self.nodules.nodule_id.isin(learn)], self.store))
 
+# %% ../nbs/11_pipeline.ipynb #b513c7fa
+class Learnable(Embedded):
+    "What models read, row by row."
     def _rows(self, embedding: np.ndarray) -> Dataset:
         "The dataset, in the ledger's order, with an embedding for each row of the image table (N, D)."
         inside = self.ledger[self.ledger.included]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AXES', 'REVISION', 'MeanOfSlices', 'AttentionOverSlices', 'GraphOfSlices', 'plane', 'planes', 'planes_table',
-           'embed_views', 'slice_mean', 'Bags', 'window_mean', 'SliceNet', 'Pooled', 'gains', 'gained']
+           'embed_views', 'slice_mean', 'Bags', 'window_mean', 'SliceNet', 'PooledFit', 'Pooled', 'gains', 'gained']
 
 # %% ../nbs/09d_slices.ipynb #d065b57b
 import math
@@ -138,8 +138,8 @@ class SliceNet(nn.Module):
         return self.head((self.weights(x, there)[..., None] * x).sum(1))
 
 # %% ../nbs/09d_slices.ipynb #2092f670
-class Pooled(Rival):
-    "A `SliceNet` as a model of three classes."
+class PooledFit(Rival):
+    "How a `SliceNet` is fitted: decay and number of steps are chosen on the validation rows, then all rows are learnt from."
     parts, stages = ('slices',), ('model',)
     decays, steps, patience, rate = (.1, 1., 10.), 120, 15, .005   # of AdamW; most steps; steps without a gain before it stops; learning rate
 
@@ -179,6 +179,9 @@ class Pooled(Rival):
         self.arrays |= {'steps': np.array(steps), 'decay': np.array(decay)}
         return self
 
+# %% ../nbs/09d_slices.ipynb #e300f81c
+class Pooled(PooledFit):
+    "A `SliceNet` as a model of three classes."
     @torch.no_grad()
     def predict(self, dataset, idx): return self.net(*self._given(dataset, idx)).double().softmax(1).numpy()
 

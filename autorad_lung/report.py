@@ -147,7 +147,8 @@ def write_report(
     return study.folder/'report'/'index.html'
 
 # %% ../nbs/11i_report.ipynb #1995b88d
-COSTS = dict(table1=100, table2=35, figure2=45, readers=60, selection=60, prompts=900, what_carries_the_signal=200, radiomic_families=800, radiomics_stability=300, encoders=400, pretraining=2400, aggregation=800, robustness=400, binary=60, trust=60, pathology=60, beyond=700)   # notebook -> processor seconds on 641 nodules, measured
+COSTS = dict(table1=50, table2=15, figure2=25, readers=175, selection=300, prompts=700, what_carries_the_signal=120, radiomic_families=660, radiomics_stability=300, encoders=680, pretraining=3600,
+             aggregation=700, robustness=620, binary=75, trust=60, pathology=40, beyond=1300)   # notebook -> processor seconds on 641 nodules
 YARDSTICK_S = .081   # processor time of `_yardstick` on that machine
 
 def _yardstick() -> float:

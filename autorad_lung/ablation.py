@@ -58,7 +58,7 @@ def swapped(model: str, dataset: Dataset, shown: Dataset, protocol: Protocol, st
             rows.append(t.iloc[test][['nodule_id', 'patient_id', 'fold', 'label']].assign(seed=seed, model=model, protocol=protocol.key(), **dict(zip(PROBABILITIES, p.T))))
     return pd.concat(rows, ignore_index=True)
 
-# %% ../nbs/08d_ablation.ipynb #bbd23a4c
+# %% ../nbs/08d_ablation.ipynb #fabcb4eb
 @torch.inference_mode()
 def shifts(rival: Prompted, dataset: Dataset, idx: np.ndarray) -> tuple[np.ndarray, float]:
     "Shift of the context vectors of rows `idx`, (n, D), and the mean length of the context vectors that it is added to."
@@ -66,6 +66,7 @@ def shifts(rival: Prompted, dataset: Dataset, idx: np.ndarray) -> tuple[np.ndarr
     _, known = rival.inputs(dataset, idx)
     return rival.net.meta(known).double().numpy(), float(rival.net.prompts.context.norm(dim=1).mean())
 
+# %% ../nbs/08d_ablation.ipynb #bbd23a4c
 def class_cosines(delta: np.ndarray, labels: np.ndarray) -> np.ndarray:
     "Mean cosine of the shifts (n, D) of two different nodules, by their classes: (3, 3); the mean shift is taken off first. NaN where a class has no pair."
     u = delta - delta.mean(0)

@@ -20,12 +20,13 @@ from .cohort import parse_scores, score_label
 from .metrics import interval, patient_weights
 from .protocol import CLASSES
 
-# %% ../nbs/09a_agreement.ipynb #1ef3b8f1
+# %% ../nbs/09a_agreement.ipynb #c64ab905
 class Panel(NamedTuple):
     "Malignancy scores of N nodules by R readers each."
     scores: np.ndarray     # (N, R) int, 1 to 5
     patients: np.ndarray   # (N,) patient of each nodule
 
+# %% ../nbs/09a_agreement.ipynb #d3486571
 def panel(
     nodules: pd.DataFrame,   # patient_id, malignancy ('5;5;5;4')
     readers: int = 4,        # those scored by so many
@@ -37,6 +38,7 @@ def panel(
     if not rows: raise CompanionError(f'no nodule has {readers} scores', 'malignancy', "give each reader's score, ';' between: 5;5;4;4")
     return Panel(np.array([s for s, _ in rows]), np.array([p for _, p in rows]))
 
+# %% ../nbs/09a_agreement.ipynb #1ef3b8f1
 @functools.lru_cache
 def labels_by_total(readers: int, edge_rule: str = 'unsure-closed') -> np.ndarray:
     "Class of each total of so many scores, (5 readers + 1,), by `cohort.score_label`; -1 for totals that cannot be."
@@ -47,7 +49,7 @@ def classes(scores: np.ndarray, edge_rule: str = 'unsure-closed') -> np.ndarray:
     "Class of the mean of scores (..., R) -> (...)."
     return labels_by_total(scores.shape[-1], edge_rule)[scores.sum(-1)]
 
-# %% ../nbs/09a_agreement.ipynb #08deb58e
+# %% ../nbs/09a_agreement.ipynb #5a621be4
 def _pairs(c):
     return [(c[:, a] == c[:, b], np.ones(len(c), bool)) for a, b in itertools.combinations(range(c.shape[1]), 2)]
 
@@ -62,6 +64,7 @@ def _halves(scores, edge_rule):
     sides = [(s, [r for r in range(n) if r not in s]) for s in itertools.combinations(range(n), n // 2) if 0 in s]
     return [(classes(scores[:, list(a)], edge_rule) == classes(scores[:, b], edge_rule), np.ones(len(scores), bool)) for a, b in sides]
 
+# %% ../nbs/09a_agreement.ipynb #08deb58e
 def counts(scores: np.ndarray, edge_rule: str = 'unsure-closed') -> dict:
     "Measure -> numerators and denominators, (2, N), from scores (N, R); 'half against half' where R is even."
     parts = {'two readers': _pairs(classes(scores[:, :, None], edge_rule)), 'one against the rest': _one_left_out(scores, edge_rule)}
@@ -79,7 +82,7 @@ def reader_rows(p: Panel, edge_rule: str = 'unsure-closed', name: str = 'One rea
     t = pd.DataFrame(dict(nodule_id=ids, patient_id=np.repeat(p.patients, k), fold=0, seed=0, model=name, protocol='readers', label=others.ravel()))
     return t.assign(**{f'p_{c}': (own.ravel() == i).astype(float) for i, c in enumerate(CLASSES)})
 
-# %% ../nbs/09a_agreement.ipynb #0077216f
+# %% ../nbs/09a_agreement.ipynb #b2ce168e
 def pair_matrix(scores: np.ndarray) -> np.ndarray:
     "Ordered pairs of readers by their scores, (N, 5, 5) counts."
     hot = np.eye(5)[scores - 1]                                                # (N, R, 5)
@@ -91,6 +94,7 @@ def quadratic_kappa(c: np.ndarray) -> np.ndarray:
     chance = np.einsum('bi,bj,ij->b', c.sum(2), c.sum(1), cost)
     return 1 - (c * cost).sum((1, 2)) * c.sum((1, 2)) / chance
 
+# %% ../nbs/09a_agreement.ipynb #0077216f
 def variances(scores: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Mean, variance between nodules and variance within, (B,) each, of scores (N, R): the moments of one-way random effects. Weights (B, N) are counts."
     w = np.ones((1, len(scores))) if weights is None else weights
@@ -174,7 +178,7 @@ class Readers:
         theta = rng.choice(self.theta, n, p=self.weight)
         return 1 + np.searchsorted(self.cuts, theta[:, None] + rng.normal(size=(n, readers)))
 
-# %% ../nbs/09a_agreement.ipynb #c206bad3
+# %% ../nbs/09a_agreement.ipynb #c7763ca7
 EDGES = np.array([1.5, 2.5, 3.5, 4.5])        # where a perceived malignancy is rounded to the next score
 
 def _bell(theta, sd): w = np.exp(-.5 * (theta / sd) ** 2); return w / w.sum()
@@ -187,6 +191,7 @@ def from_variances(p: Panel, weights: np.ndarray | None = None) -> Readers:
     theta = np.linspace(-5, 5, 201) * sd
     return Readers(theta, _bell(theta, sd), (EDGES - mean) / within ** .5)
 
+# %% ../nbs/09a_agreement.ipynb #df528d42
 def _patterns(p: Panel, weights=None) -> tuple[np.ndarray, np.ndarray]:
     "How often each score was given (P, 5), and how many nodules have it so (P,)."
     given = (p.scores[:, :, None] == np.arange(1, 6)).sum(1)
@@ -197,6 +202,7 @@ def _unpack(x): return np.cumsum(np.r_[x[0], np.exp(x[1:])])
 
 def _pack(cuts): return np.r_[cuts[0], np.log(np.diff(cuts))]
 
+# %% ../nbs/09a_agreement.ipynb #c206bad3
 def _fit_normal(kinds, often) -> Readers:
     nodes = np.linspace(-5, 5, 81)
     def readers(x): return Readers(nodes * np.exp(x[0]), _bell(nodes, 1.), _unpack(x[1:]))
@@ -207,9 +213,10 @@ def _likelihoods(r: Readers, kinds): return np.exp(np.log(r.score_probabilities(
 
 def _log_likelihood(r, kinds, often): return float(often @ np.log(r.weight @ _likelihoods(r, kinds)))
 
-# %% ../nbs/09a_agreement.ipynb #4765f7f8
+# %% ../nbs/09a_agreement.ipynb #9f498968
 FREE_GRID = np.linspace(-5, 5, 51)
 
+# %% ../nbs/09a_agreement.ipynb #8fab287d
 def _fit_free(kinds, often, turns=40, least=.01) -> Readers:
     start = _fit_normal(kinds, often)
     r, old = Readers(FREE_GRID, _bell(FREE_GRID, start.theta[-1] / 5), start.cuts), -np.inf
@@ -225,6 +232,7 @@ def _fit_free(kinds, often, turns=40, least=.01) -> Readers:
         old = -best.fun
     return r
 
+# %% ../nbs/09a_agreement.ipynb #4765f7f8
 def fit_readers(
     p: Panel,
     latent: str = 'normal',               # 'variances', 'normal' or 'free'
@@ -236,12 +244,13 @@ def fit_readers(
     r = from_variances(p, weights) if latent == 'variances' else (_fit_normal if latent == 'normal' else _fit_free)(kinds, often)
     return r, _log_likelihood(r, kinds, often)
 
-# %% ../nbs/09a_agreement.ipynb #52529670
+# %% ../nbs/09a_agreement.ipynb #65f6a9db
 LATENTS = {'variances': 'normal, from the variances', 'normal': 'normal, maximum likelihood', 'free': 'of any shape, maximum likelihood'}
 
 def _scores_of(r: Readers, k: int) -> dict:
     return {'ceiling': r.ceiling(k), 'balanced ceiling': r.ceiling(k, balanced=True), 'class of the expected score': r.naive(k)}
 
+# %% ../nbs/09a_agreement.ipynb #9c31706b
 def ceilings(
     p: Panel,
     n_boot: int = 200,
@@ -257,6 +266,7 @@ def ceilings(
             rows.append(dict(latent=latent, measure=m, estimate=v, low=low, high=high, log_likelihood=fitted, n=len(p.scores), readers=k))
     return pd.DataFrame(rows)
 
+# %% ../nbs/09a_agreement.ipynb #52529670
 def agreement_of_models(
     p: Panel,
     n: int = 100_000,   # nodules to simulate

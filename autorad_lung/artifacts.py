@@ -30,7 +30,7 @@ class CompanionError(Exception):
 
     def __str__(self): return ''.join([f'{self.where}: ' if self.where else '', self.reason, f'. Remedy: {self.remedy}' if self.remedy else ''])
 
-# %% ../nbs/00_artifacts.ipynb #e2bb6b31
+# %% ../nbs/00_artifacts.ipynb #e0d83a4e
 def _feed(h, x):
     "Feed one value into hash `h`, with its type, so that 1, 1.0 and '1' differ."
     if dataclasses.is_dataclass(x) and not isinstance(x, type): x = {f.name: getattr(x, f.name) for f in dataclasses.fields(x)}
@@ -48,6 +48,7 @@ def _feed(h, x):
     else: raise TypeError(f'cannot hash a {type(x).__name__} into a content key')
     h.update(b'\1')
 
+# %% ../nbs/00_artifacts.ipynb #e2bb6b31
 def file_digest(path: Path) -> str:
     "SHA-256 of a file's bytes, in hexadecimal."
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest() if sys.version_info >= (3, 11) else hashlib.sha256(f.read()).hexdigest()
@@ -67,7 +68,7 @@ def versions(
     "Versions of the libraries that a stage's numbers depend on; part of its key and of its manifest."
     return {n: importlib.metadata.version(n) for n in sorted(names)}
 
-# %% ../nbs/00_artifacts.ipynb #6fccb8ab
+# %% ../nbs/00_artifacts.ipynb #037b4da0
 def _fsync(path):
     fd = os.open(path, os.O_RDONLY)
     try: os.fsync(fd)
@@ -83,6 +84,7 @@ def atomic(path: Path) -> Iterator[Path]:
         _fsync(tmp); os.replace(tmp, path); _fsync(path.parent)
     finally: tmp.unlink(missing_ok=True)
 
+# %% ../nbs/00_artifacts.ipynb #df054226
 def write_text(path: Path, text: str):
     "Write text, atomically, with `\\n` line ends."
     with atomic(path) as tmp: tmp.write_text(text, encoding='utf-8', newline='\n')
@@ -95,6 +97,7 @@ def write_table(path: Path, df: pd.DataFrame):
     "Write a parquet table, atomically."
     with atomic(path) as tmp: df.to_parquet(tmp, index=False)
 
+# %% ../nbs/00_artifacts.ipynb #6fccb8ab
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]):
     "Write named arrays as safetensors, atomically."
     with atomic(path) as tmp: save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, tmp)
@@ -147,7 +150,7 @@ class Store:
         for p in self.root.glob('*/.*'):
             shutil.rmtree(p) if p.is_dir() else p.unlink(missing_ok=True)
 
-# %% ../nbs/00_artifacts.ipynb #df98e4d3
+# %% ../nbs/00_artifacts.ipynb #51344b01
 # joblib renews a worker whose memory has grown, which changes no result, and says so in a warning that would alarm a user
 warnings.filterwarnings('ignore', message='A worker stopped while some jobs were given', category=UserWarning)
 warnings.filterwarnings('ignore', message='IProgress not found')   # tqdm's, of libraries that would like a widget
@@ -156,6 +159,7 @@ def default_workers() -> int:
     "Number of CPU cores that this process may use."
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
+# %% ../nbs/00_artifacts.ipynb #5aef243e
 @contextlib.contextmanager
 def _backend(workers: int, scheduler: str | None):
     "joblib's processes, or the Dask cluster at `scheduler`."
@@ -169,6 +173,7 @@ def _backend(workers: int, scheduler: str | None):
         raise CompanionError(f'no Dask scheduler answers ({e})', scheduler, 'start one with `dask scheduler`, and give its address as tcp://host:8786') from None
     with client, joblib.parallel_config('dask', client=client, n_jobs=-1, wait_for_workers_timeout=60): yield
 
+# %% ../nbs/00_artifacts.ipynb #df98e4d3
 def pmap(
     fn: Callable,                # picklable for several workers: a function of a module, or a partial of one
     items: Iterable,             # arguments, one each
@@ -201,7 +206,7 @@ class _Attempt:
         try: return self.fn(item)
         except CompanionError as e: return e
 
-# %% ../nbs/00_artifacts.ipynb #8a1b8f90
+# %% ../nbs/00_artifacts.ipynb #325c99d0
 def _split(results: dict[str, dict]) -> tuple[pd.DataFrame, dict]:
     "Rows of scalars and arrays -> a table of the scalars and stacked arrays, in the dict's order."
     names = [k for r in list(results.values())[:1] for k, v in r.items() if isinstance(v, np.ndarray)]
@@ -214,6 +219,7 @@ def _publish_rows(store, stage, key, results, about):
         write_table(f/'rows.parquet', table)
         if arrays: write_arrays(f/'arrays.safetensors', arrays)
 
+# %% ../nbs/00_artifacts.ipynb #39ad397e
 def _known_rows(store: Store, stage: str, wanted: set[str]) -> dict[str, dict]:
     "Rows of the stage, from finished tables and parts, whose key is wanted."
     known = {}
@@ -225,6 +231,7 @@ def _known_rows(store: Store, stage: str, wanted: set[str]) -> dict[str, dict]:
             if row['key'] in hit: known[row.pop('key')] = row | {n: a[i] for n, a in arrays.items()}
     return known
 
+# %% ../nbs/00_artifacts.ipynb #8a1b8f90
 def _drop_parts(store, stage, keys):
     "Remove the parts (folders without a quarantine) whose rows are all in a whole table now."
     for p in (store.root/stage).glob('[!.]*/rows.parquet'):

@@ -21,7 +21,7 @@ from .preprocessing import consensus
 from .radiomics import Crop, crop, filtered, pyradiomics_features, recipe
 from .sources import open_source
 
-# %% ../nbs/11a_bench.ipynb #f3997d9a
+# %% ../nbs/11a_bench.ipynb #f57d2e84
 WHOLE = (100, 512, 512)
 
 def sample_crops(n: int, store: Store | None = None) -> list[tuple[Crop, float]]:
@@ -32,6 +32,7 @@ def sample_crops(n: int, store: Store | None = None) -> list[tuple[Crop, float]]
         out.append((crop(nodule.hu, consensus(nodule.masks), nodule.spacing_mm, recipe('paper')), nodule.scan_max_abs_hu))
     return out
 
+# %% ../nbs/11a_bench.ipynb #f3997d9a
 def whole_scan(c: Crop) -> list[sitk.Image]:
     "Image and mask of a whole scan with the crop in its middle."
     hu = np.random.default_rng(0).integers(-1000, -700, WHOLE, 'i2'); mask = np.zeros(WHOLE, 'u1')
@@ -41,7 +42,7 @@ def whole_scan(c: Crop) -> list[sitk.Image]:
     for image in images: image.SetSpacing(c.spacing_mm[::-1])
     return images
 
-# %% ../nbs/11a_bench.ipynb #1301c7cc
+# %% ../nbs/11a_bench.ipynb #84ed7137
 def _extractor(**settings) -> RadiomicsFeatureExtractor:
     pyradiomics.setVerbosity(60)
     params = recipe('paper').params
@@ -55,6 +56,8 @@ def _cropped(hu, mask, spacing_mm, scan_max): return pyradiomics_features(hu, ma
 def _fast(hu, mask, spacing_mm, scan_max): return radiomics_fast.fast_features(hu, mask, spacing_mm, 'paper', scan_max)
 
 WAYS = {'whole scan': (_pair, _whole, .01), 'preCrop': (_pair, _precrop, .05), 'cropped first': (_crop, _cropped, .25), 'fast': (_crop, _fast, 1.)}
+
+# %% ../nbs/11a_bench.ipynb #1301c7cc
 # (what it is given, what is timed, the share of the nodules that is enough to time it)
 
 def timed(job: tuple) -> tuple[float, float, float]:
@@ -66,7 +69,7 @@ def timed(job: tuple) -> tuple[float, float, float]:
     run(*inputs)
     return time.perf_counter() - start, time.process_time() - cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-# %% ../nbs/11a_bench.ipynb #97131031
+# %% ../nbs/11a_bench.ipynb #ae2c5a7f
 ONE_THREAD = {k: '1' for k in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'NUMBA_NUM_THREADS', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS')}
 
 def _warm():
@@ -80,6 +83,7 @@ def time_way(way: str, nodules: list, workers: int) -> pd.DataFrame:
     with loky.ProcessPoolExecutor(workers, initializer=_warm, env=ONE_THREAD) as pool: found = list(pool.map(timed, [(way, *nodules[k]) for k in picked]))
     return pd.DataFrame(found, columns=['seconds', 'cpu_seconds', 'memory_mb']).assign(way=way, workers=workers, nodule=picked)
 
+# %% ../nbs/11a_bench.ipynb #1a64cb06
 def _row(g: pd.DataFrame, base: pd.Series) -> dict:
     "Summary of one way; `base`: processor seconds of 'cropped first' by nodule."
     mine = g.set_index('nodule').cpu_seconds
@@ -87,6 +91,7 @@ def _row(g: pd.DataFrame, base: pd.Series) -> dict:
     return dict(nodules=len(g), nodules_per_s=g.workers.iloc[0] / g.seconds.mean(), cpu_ms_each=1000 * mine.mean(), memory_mb=g.memory_mb.max(),
                 times_faster=base[both].sum() / mine[both].sum() if len(both) else np.nan)
 
+# %% ../nbs/11a_bench.ipynb #97131031
 def bench_radiomics(
     n: int = 100,               # phantom nodules; the slow ways get a share of them
     workers: int | None = None, # all cores
@@ -98,7 +103,7 @@ def bench_radiomics(
     base = t[(t.way == 'cropped first') & (t.workers == 1)].set_index('nodule').cpu_seconds
     return pd.DataFrame([dict(way=way, workers=w) | _row(g, base) for (w, way), g in t.groupby(['workers', 'way'], sort=False)])
 
-# %% ../nbs/11a_bench.ipynb #9b73c62a
+# %% ../nbs/11a_bench.ipynb #6b14bb2a
 class _Clock:
     "Processor seconds by part: `with clock('filters'):`"
     def __init__(self): self.seconds = {}
@@ -106,6 +111,7 @@ class _Clock:
     def __enter__(self): self.start = time.process_time()
     def __exit__(self, *error): self.seconds[self.part] = self.seconds.get(self.part, 0) + time.process_time() - self.start
 
+# %% ../nbs/11a_bench.ipynb #3aafbdf2
 def parts_of_pyradiomics(nodules: list) -> dict[str, float]:
     "Seconds in the filters and in each feature class, of PyRadiomics on crops."
     clock, ex, classes = _Clock(), _extractor(), pyradiomics.getFeatureClasses()
@@ -121,6 +127,7 @@ def parts_of_pyradiomics(nodules: list) -> dict[str, float]:
                 with clock(cls), np.errstate(all='ignore'): classes[cls](x, m, **settings).execute()
     return clock.seconds
 
+# %% ../nbs/11a_bench.ipynb #9b73c62a
 def parts_of_fast(nodules: list) -> dict[str, float]:
     "Seconds in the filters, the shape and the compiled first order and texture, of the fast engine."
     clock, keep, _ = _Clock(), {}, radiomics_fast.warm_up()

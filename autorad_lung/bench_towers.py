@@ -18,7 +18,7 @@ from .encoders import TextTower, small_tokenizer
 from .metanet import PromptLearner, packed_text_features, packing
 from .towers import Tower, architecture, row_major, tower
 
-# %% ../nbs/11d_bench_towers.ipynb #33ca11ff
+# %% ../nbs/11d_bench_towers.ipynb #de0b7e53
 def batched(tower: TextTower, context: Tensor, ends: list[list[int]], length: int | None = None) -> Tensor:
     "Context (B, M, D) and the ends of C prompts -> embeddings (B, C, P): every prompt on its own, `length` tokens long (all positions), all in one batch."
     (B, M, D), T, C = context.shape, length or len(tower.positions), len(ends)
@@ -34,6 +34,7 @@ def packed(tower, context, ends): return packed_text_features(tower, context, en
 
 FORMS = {'image by image, C x 77 (published)': one_by_one, 'batched, C x 77': batched, 'cut at EOT': cut, 'packed': packed, 'packed, last layer at the EOTs': packed_text_features}
 
+# %% ../nbs/11d_bench_towers.ipynb #33ca11ff
 def work(form: str, tower: TextTower, n_ctx: int, ends: list[list[int]]) -> tuple[int, float]:
     "Tokens of a nodule, and GFLOP of its forward pass: two for each weight of a layer and token. The attention's own products (1-2 %) are not counted. Backward is as much again: the weights are frozen."
     each = len(ends) * (len(tower.positions) if 'C x 77' in form else 1 + n_ctx + max(map(len, ends)))
@@ -51,7 +52,7 @@ def random_text_tower(record: Tower, dtype: str = 'float32', device: str = 'cpu'
     torch.manual_seed(0)
     return TextTower(record, architecture(record, 'cpu').eval().requires_grad_(False).to(device, getattr(torch, dtype)), small_tokenizer())
 
-# %% ../nbs/11d_bench_towers.ipynb #81bb68dd
+# %% ../nbs/11d_bench_towers.ipynb #0866b08d
 def _sync(device):
     if device == 'cuda': torch.cuda.synchronize()
 
@@ -63,6 +64,7 @@ def clock(run, device: str = 'cpu') -> float:
     _sync(device)
     return now() - start
 
+# %% ../nbs/11d_bench_towers.ipynb #fe9eeb29
 def matrix_rate(dtype: str, device: str = 'cpu', sizes: tuple = (1024, 2048), times: int = 3) -> float:
     "GFLOP/s of plain matrix products: the best found."
     best = 0
@@ -76,6 +78,7 @@ def paced(run, gflop: float, dtype: str, device: str) -> tuple[float, float, flo
     before, seconds, after = matrix_rate(dtype, device, times=2), clock(run, device), matrix_rate(dtype, device, times=2)
     return seconds, max(before, after), gflop / seconds / max(before, after)
 
+# %% ../nbs/11d_bench_towers.ipynb #81bb68dd
 def kept_mb(run, without: nn.Module) -> float:
     "MB that autograd keeps for the backward pass of `run()`; the parameters of `without` are not counted."
     seen, own = {}, {p.untyped_storage().data_ptr() for p in without.parameters()}
@@ -91,10 +94,11 @@ def _threads(n: int):
     try: yield
     finally: torch.set_num_threads(before)
 
-# %% ../nbs/11d_bench_towers.ipynb #66946563
+# %% ../nbs/11d_bench_towers.ipynb #dac4cfd6
 def _logits(run, tower: TextTower, context: Tensor, shift: Tensor, image: Tensor, ends) -> Tensor:
     return 100 * (F.normalize(run(tower, context + shift[:, None], ends), dim=-1) * image[:, None]).sum(-1).float()           # (B, C)
 
+# %% ../nbs/11d_bench_towers.ipynb #66946563
 class _Form:
     "One form in one number type: timed in rounds, then summed up."
     def __init__(self, form, tower, dtype, n_ctx, nodules, device):
@@ -148,12 +152,13 @@ def bench_prompts(
         with torch.no_grad(): logits = base.logits()
         return pd.DataFrame([f.row(base, logits) for f in forms])
 
-# %% ../nbs/11d_bench_towers.ipynb #a677e2a9
+# %% ../nbs/11d_bench_towers.ipynb #cedfacee
 def image_work(record: Tower) -> float:
     "GFLOP of one image."
     with FlopCounterMode(display=False) as counter, torch.no_grad(): architecture(record)(torch.empty(1, 3, record.size, record.size, device='meta'))
     return 1e-9 * counter.get_total_flops()
 
+# %% ../nbs/11d_bench_towers.ipynb #a677e2a9
 def bench_towers(
     name: str = 'aimv2-large-patch14-224',        # an image tower of the registry, at its full size, with random weights
     images: int = 8,                              # in a round, at least

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from .artifacts import CompanionError
 from .protocol import CLASSES
 
-# %% ../nbs/08b_calibration.ipynb #5f868693
+# %% ../nbs/08b_calibration.ipynb #a2ff2366
 T_LOW, T_HIGH = .05, 20.   # a model that is right every time wants T = 0, one that is worse than chance T = infinity
 
 def tempered(
@@ -29,6 +29,7 @@ def tempered(
     z = np.log(np.clip(p, 1e-12, None)) / temperature
     return np.exp(z - logsumexp(z, axis=1, keepdims=True))
 
+# %% ../nbs/08b_calibration.ipynb #5f868693
 def fit_temperature(
     p: np.ndarray,       # (n, 3) probabilities of patients that training did not see
     labels: np.ndarray,  # (n,) 0, 1 or 2
@@ -40,7 +41,7 @@ def fit_temperature(
     if slope(low) >= 0: return T_HIGH
     return T_LOW if slope(high) <= 0 else 1 / brentq(slope, low, high, xtol=1e-12)
 
-# %% ../nbs/08b_calibration.ipynb #b4ca8c38
+# %% ../nbs/08b_calibration.ipynb #d25095bb
 class _Given(ClassifierMixin, BaseEstimator):
     "Probabilities pass through: what MAPIE needs to know of a model that was fitted elsewhere."
     def __init__(self): self.classes_ = np.arange(3)
@@ -51,12 +52,14 @@ class _Given(ClassifierMixin, BaseEstimator):
 
     def predict(self, X): return self.predict_proba(X).argmax(1)
 
+# %% ../nbs/08b_calibration.ipynb #c39bdf63
 def enough(n: int, confidence: float):
     "Refuse a confidence that so many calibration nodules cannot support."
     if not 0 < confidence < 1: raise CompanionError(f'{confidence} is no confidence', 'confidence', 'give a number between 0 and 1, such as 0.9')
     if n <= max(1 / (1 - confidence), 1 / confidence):
         raise CompanionError(f'{n} calibration nodules cannot support a confidence of {confidence:g}', 'confidence', 'ask for less, or train with a larger hold-out or more nodules')
 
+# %% ../nbs/08b_calibration.ipynb #3fa19c90
 def conformal_sets(
     calibration: np.ndarray,  # (m, 3) raw probabilities of held-out patients
     labels: np.ndarray,       # (m,) their classes
@@ -71,11 +74,12 @@ def conformal_sets(
         best, sets = mapie.predict_set(np.asarray(p, float))
     return sets[:, :, 0] | (np.arange(3) == best[:, None])
 
+# %% ../nbs/08b_calibration.ipynb #b4ca8c38
 def set_words(sets: np.ndarray) -> list[str]:
     "(n, 3) bool -> 'benign, unsure' and so on."
     return [', '.join(c for c, inside in zip(CLASSES, row) if inside) for row in sets]
 
-# %% ../nbs/08b_calibration.ipynb #2fe8d55e
+# %% ../nbs/08b_calibration.ipynb #1148b0d8
 def coverage_bounds(n: int, confidence: float, m: int, level: float = .99) -> tuple[float, float]:
     "Shares of n new nodules covered, between which `level` of the outcomes lie, for sets calibrated on m others (all independent): the beta-binomial law above."
     k = int(np.ceil((m + 1) * confidence - 1e-9))
@@ -86,6 +90,7 @@ def halves(patients: np.ndarray, seed: int = 0) -> np.ndarray:
     names, owner = np.unique(np.asarray(patients, str), return_inverse=True)
     return (np.random.default_rng(seed).permutation(len(names)) < len(names) // 2)[owner]
 
+# %% ../nbs/08b_calibration.ipynb #2fe8d55e
 def check(p: np.ndarray, labels: np.ndarray, patients: np.ndarray, confidence: float = .9, seed: int = 0) -> dict:
     "Coverage, mean size of the sets, and log loss before and after the temperature, each nodule judged by what the other half's patients calibrated."
     first, z = halves(patients, seed), np.empty_like(p)

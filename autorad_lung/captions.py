@@ -15,7 +15,7 @@ from .artifacts import CompanionError
 from .marks import scan_record
 from .protocol import CLASSES
 
-# %% ../nbs/05a_captions.ipynb #5506759c
+# %% ../nbs/05a_captions.ipynb #ac19be31
 TERMS = {
     'subtlety': ('extremely subtle', 'moderately subtle', 'fairly subtle', 'moderately obvious', 'obvious'),
     'sphericity': ('linear', 'ovoid to linear', 'ovoid', 'ovoid to round', 'round'),
@@ -27,6 +27,7 @@ TERMS = {
     'internalStructure': ('soft tissue', 'fluid', 'fat', 'air'),
 }
 
+# %% ../nbs/05a_captions.ipynb #5506759c
 def caption(scores: dict[str, int]) -> str:
     "One reader's scores of the attributes in `TERMS`, from 1 on -> a sentence. A score outside its scale is left out; other scores are not looked at."
     terms = {a: words[int(scores[a]) - 1] for a, words in TERMS.items() if 1 <= int(scores[a]) <= len(words)}
@@ -48,13 +49,14 @@ def captions(
         return [caption({a: s[i] for a, s in given.items()}) for i in range(min(n))]
     return {row['nodule_id']: said(row) for row in nodules.to_dict('records')}
 
-# %% ../nbs/05a_captions.ipynb #8eed800c
+# %% ../nbs/05a_captions.ipynb #4d0401ce
 NEAR_MM = 5.   # along z, between the centre of a mask and that of the readers' marks
 
 def _z_mm(scan_id: int, slice_index: float) -> float:
     z = np.asarray(scan_record(scan_id).slice_z_mm, float)
     return float(np.interp(slice_index, np.arange(len(z)), z))
 
+# %% ../nbs/05a_captions.ipynb #8eed800c
 def find_readers(
     nodules: pd.DataFrame,   # nodule_id, series_uid, malignancy
     z_mm: Iterable[float],   # of each nodule's centre, in the patient's coordinates
@@ -71,9 +73,10 @@ def find_readers(
         rows.append({'nodule_id': row['nodule_id'], 'lidc_id': fit.nodule_id.iloc[off.argmin()] if sure else ''} | {a: fit[a].iloc[off.argmin()] if sure else '' for a in TERMS})
     return pd.DataFrame(rows)
 
-# %% ../nbs/05a_captions.ipynb #cade98da
+# %% ../nbs/05a_captions.ipynb #bfe5f62e
 PROMPT_WORDS = (*CLASSES, 'lung', 'nodule', 'image', 'scan')   # in no caption but `nodule`; known to the tokenizer all the same, so that a prompt stays short
 
+# %% ../nbs/05a_captions.ipynb #cade98da
 def train_tokenizer(texts: Iterable[str], size: int = 768) -> transformers.CLIPTokenizer:
     "A CLIP tokenizer of at most `size` tokens for these texts; the order of the texts does not matter."
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers

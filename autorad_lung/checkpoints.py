@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from .artifacts import CompanionError
 
-# %% ../nbs/04d_checkpoints.ipynb #45c6598a
+# %% ../nbs/04d_checkpoints.ipynb #24928f60
 RENAMES = [(re.compile(old), new) for old, new in [
     (r'^image_encoder\.', 'vision_model.'), (r'^text_encoder\.', 'text_model.'),                       # the pair (AIMv2-lit)
     (r'^image_projector\.', 'visual_projection.'), (r'^text_projector\.', 'text_projection.'), (r'^log_logit_scale$', 'logit_scale'),
@@ -27,6 +27,7 @@ RENAMES = [(re.compile(old), new) for old, new in [
     (r'\.head\.([kv])\.', r'.head.\1_proj.'), (r'\.head\.linear\.', '.head.output_proj.'),
 ]]
 
+# %% ../nbs/04d_checkpoints.ipynb #45c6598a
 def is_original(names: Iterable[str]) -> bool:
     "Are these Apple's own names of AIMv2's weights?"
     return any(re.search(r'(^|\.)trunk\.blocks\.\d', n) for n in names)
@@ -48,7 +49,7 @@ def renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         raise CompanionError(f'{odd[0]} is no weight of AIMv2 that is known here', 'checkpoint', 'use a checkpoint in the naming of transformers')
     return out
 
-# %% ../nbs/04d_checkpoints.ipynb #cbd9c665
+# %% ../nbs/04d_checkpoints.ipynb #ce5ab036
 def tensor_names(folder: Path) -> list[str]:
     "Names of all weights in a checkpoint's *.safetensors; only the files' headers are read."
     names = []
@@ -62,6 +63,7 @@ def _read(folder: Path) -> dict[str, Tensor]:
         with safe_open(p, framework='pt') as f: out |= {n: f.get_tensor(n) for n in f.keys()}
     return out
 
+# %% ../nbs/04d_checkpoints.ipynb #6943f34d
 def new_config(config: dict, weights: dict[str, Tensor]) -> dict:
     "Apple's config.json -> that of `transformers`, for the image tower alone or for the pair."
     config = {k: v for k, v in config.items() if k not in ('auto_map', 'architectures', 'transformers_version')}
@@ -71,6 +73,7 @@ def new_config(config: dict, weights: dict[str, Tensor]) -> dict:
     vision = part('vision_config', 'aimv2_vision_model', use_head=any(n.startswith('vision_model.head.') for n in weights))
     return config | dict(model_type='aimv2', architectures=['Aimv2Model'], vision_config=vision, text_config=part('text_config', 'aimv2_text_model'))
 
+# %% ../nbs/04d_checkpoints.ipynb #cbd9c665
 def convert(source: Path, into: Path):
     "Write the checkpoint in folder `source`, in Apple's naming, into folder `into` in the naming of `transformers`."
     source, into = Path(source), Path(into)

@@ -14,7 +14,7 @@ from typing import Annotated, Optional
 import typer
 from .artifacts import CompanionError
 
-# %% ../nbs/12_cli.ipynb #61407545
+# %% ../nbs/12_cli.ipynb #bf7a8740
 app = typer.Typer(no_args_is_help=True, add_completion=True, rich_markup_mode='markdown', pretty_exceptions_enable=False,
                   help="AutoRad-Lung, the companion: from radiologists' marks to tables and figures. Research use only: not a medical device.\n\n"
                        'Start with `autorad-lung doctor` (is all here?) and `autorad-lung reproduce` (the main job). Exit codes: 0 done, 1 something lacks or failed, 2 wrong input, 130 interrupted.')
@@ -30,11 +30,12 @@ Scheduler = Annotated[Optional[str], typer.Option(help='address of a Dask schedu
 AsJson    = Annotated[bool, typer.Option('--json', help='the answer as JSON, and nothing else, on standard output')]
 Quiet     = Annotated[bool, typer.Option('--quiet', '-q', help='no progress, only the answer; errors are still told')]
 
+# %% ../nbs/12_cli.ipynb #61407545
 def _study(source, data, preset, out, settings, quick, workers, scheduler):
     from autorad_lung.pipeline import Study
     return Study(source, data, preset, out, ' '.join(settings or []), quick, workers, scheduler)
 
-# %% ../nbs/12_cli.ipynb #c1312770
+# %% ../nbs/12_cli.ipynb #52de6005
 @contextlib.contextmanager
 def hushed(quiet: bool, as_json: bool = False):
     "While a command works: standard output is kept free for its answer, and nothing at all is shown if it is to be quiet."
@@ -47,6 +48,7 @@ def records(table) -> list[dict]:
     "Rows of a table, for JSON: what is not a number becomes null."
     return json.loads(table.to_json(orient='records', double_precision=15, default_handler=str))
 
+# %% ../nbs/12_cli.ipynb #c1312770
 def paint(text: str, colour: str, stream=None) -> str:
     "Coloured on a terminal, unless `NO_COLOR` is set; plain everywhere else."
     stream = stream or sys.stdout
@@ -130,10 +132,11 @@ def download(to: Annotated[Path, typer.Option(help='folder of the DICOM tree')],
     data = dict(to=str(to), scans=len(plan.rows), patients=plan.rows.patient_id.nunique(), gb=plan.rows.mb.sum() / 1e3, to_fetch=len(plan.todo), to_fetch_gb=plan.todo.mb.sum() / 1e3)
     return data, f'{plan}\nSource and licence: {CITE}' if dry_run else None
 
-# %% ../nbs/12_cli.ipynb #c81d6e6e
+# %% ../nbs/12_cli.ipynb #64c7f8e5
 BENCHES = {'radiomics': 'four ways of computing the features, and where the time goes', 'lidc': 'reading a DICOM tree, against a plain read of the same files',
            'prompts': 'five forms of the text pass, at full size', 'towers': 'the image pass, against what the machine can multiply'}
 
+# %% ../nbs/12_cli.ipynb #4fd236ff
 @command
 def bench(what: Annotated[str, typer.Argument(help='; '.join(f'{k}: {v}' for k, v in BENCHES.items()))],
           n: Annotated[Optional[int], typer.Option(min=1, help='nodules (radiomics, prompts), scans (lidc) or images (towers)')] = None, data: Data = None, workers: Workers = None,
@@ -148,6 +151,7 @@ def bench(what: Annotated[str, typer.Argument(help='; '.join(f'{k}: {v}' for k, 
     tables = _measure(what, n, data, workers, tower, n_ctx)
     return [records(t) for t in tables], '\n\n'.join(t.to_string(index=False) for t in tables)
 
+# %% ../nbs/12_cli.ipynb #c81d6e6e
 def _measure(what, n, data, workers, tower, n_ctx) -> list:
     "The tables of one bench."
     import pandas as pd
@@ -244,7 +248,7 @@ def doctor(out: Out = Path('runs/phantom'), data: Data = None, preset: Preset = 
     well = all(f.ok for f in found if f.needed)
     return {'ok': well, 'findings': [vars(f) for f in found]}, f'\n{checks.verdict(found)}', 0 if well else 1
 
-# %% ../nbs/12_cli.ipynb #c0773583
+# %% ../nbs/12_cli.ipynb #7b6be163
 def _version(asked: bool):
     if asked: typer.echo(importlib.metadata.version('autorad-lung')); raise typer.Exit()
 
@@ -257,6 +261,7 @@ def fail(e: Exception):
     "Tell an error that is the user's to mend, and leave with 2."
     typer.echo(f'{paint("Error:", "red", sys.stderr)} {e}', err=True); sys.exit(2)
 
+# %% ../nbs/12_cli.ipynb #c0773583
 def main():
     "Entry point of the command `autorad-lung`."
     try: app()

@@ -7,7 +7,7 @@ __all__ = ['FROM_SCRATCH', 'ATTRIBUTE_SHARE', 'ATTRIBUTES', 'WORDS', 'AIMV2_LIT'
            'resnet18', 'ChannelPrompts', 'RideAlong', 'ClipLungNet', 'ClipLung', 'trained_together', 'require_pair',
            'logit_scale', 'class_texts', 'ZeroShot', 'PairProbe']
 
-# %% ../nbs/07b_clip_lung.ipynb #b1da1b49
+# %% ../nbs/07b_clip_lung.ipynb #1d988468
 import math, re
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from .encoders import TextTower, load_text_tower, tower_folder
 from .metanet import MetaNet, PromptLearner, packed_text_features
 from .model import Logistic, Prompted, Rival, Scale
 from .preprocessing import to_tower
+
+# %% ../nbs/07b_clip_lung.ipynb #b1da1b49
 from .protocol import Protocol
 from .towers import Tower, tower
 
@@ -147,7 +149,7 @@ def require_pair(protocol: Protocol):
         why = 'both are untrained' if image.made_here and text.made_here else 'their embeddings cannot be compared'
         raise CompanionError(f'{image.name} and {text.name} were not trained together: {why}', 'towers', 'set ' + ' '.join(f'{k}={v}' for k, v in AIMV2_LIT.items()) + ', or two other halves of one checkpoint')
 
-# %% ../nbs/07b_clip_lung.ipynb #0888a619
+# %% ../nbs/07b_clip_lung.ipynb #d58a3a0a
 SENTENCES = ('a CT image of a {} lung nodule.', 'a chest CT scan that shows a {} lung nodule.', 'a {} pulmonary nodule on computed tomography.')   # ours
 
 def logit_scale(text: TextTower, store: Store) -> float:
@@ -160,13 +162,14 @@ def logit_scale(text: TextTower, store: Store) -> float:
             return s if bound is None else min(max(s, 1.), bound)
     raise CompanionError('the checkpoint has no logit_scale', text.record.source, 'use the checkpoint of the whole pair')
 
+# %% ../nbs/07b_clip_lung.ipynb #0888a619
 @torch.inference_mode()
 def class_texts(text: TextTower, words: tuple[str, ...], sentences: tuple[str, ...] = SENTENCES) -> np.ndarray:
     "One embedding a class (C, P), of length 1: the mean of its sentences'."
     read = lambda s: F.normalize(text.model(input_ids=torch.tensor([text.tokenizer(s).input_ids])).text_embeds[0].double(), dim=0)
     return F.normalize(torch.stack([torch.stack([read(s.format(w)) for s in sentences]).mean(0) for w in words]), dim=-1).numpy()
 
-# %% ../nbs/07b_clip_lung.ipynb #3babb540
+# %% ../nbs/07b_clip_lung.ipynb #eb685cdf
 class ZeroShot(Rival):
     "Cosines of the picture's embedding and the classes' sentences, times the pair's scale. Nothing is fitted; no label is read."
     parts, stages, sentences = ('embedding',), ('image embedding', 'text tower', 'prompts', 'model'), SENTENCES
@@ -185,6 +188,7 @@ class ZeroShot(Rival):
         p = np.exp(z - z.max(1, keepdims=True))
         return p / p.sum(1, keepdims=True)
 
+# %% ../nbs/07b_clip_lung.ipynb #3babb540
 class PairProbe(Logistic):
     "Logistic regression on the picture's embedding in the space that it shares with text."
     def __init__(self, protocol: Protocol, store: Store):

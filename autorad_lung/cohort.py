@@ -33,7 +33,7 @@ def lidc_nodules(
         folder = store.folder('cohort', key)
     return pd.read_parquet(folder/'nodules.parquet')
 
-# %% ../nbs/01_cohort.ipynb #4eab4828
+# %% ../nbs/01_cohort.ipynb #d1be9ba8
 def parse_scores(text: str, where: str = 'malignancy') -> list[int]:
     "'5;5;5;4' -> [5, 5, 5, 4]; a `CompanionError` for anything but whole scores from 1 to 5."
     parts = [p.strip() for p in str(text).split(';')]
@@ -47,6 +47,7 @@ def _total(scores: list[int], average: str) -> tuple[int, int]:
     ordered, n = sorted(scores), len(scores)
     return ordered[(n - 1) // 2] + ordered[n // 2], 2          # the two in the middle, or the middle one twice
 
+# %% ../nbs/01_cohort.ipynb #4eab4828
 def score_label(
     scores: list[int],                  # each reader's malignancy, 1 to 5
     edge_rule: str = 'unsure-closed',   # a key of `protocol.EDGE_RULES`
@@ -64,7 +65,7 @@ def score_label(
     malignant = twice > high or (twice == high and edge_rule == 'unsure-open')
     return 0 if benign else 2 if malignant else 1
 
-# %% ../nbs/01_cohort.ipynb #fcd6c741
+# %% ../nbs/01_cohort.ipynb #ec48d404
 def _why_out(n: int, thickness: float, merged: bool, protocol: Protocol) -> str:
     "Reason why a nodule of `n` readers on slices of `thickness` mm is out; '' if it is in."
     limit = protocol.thickness_max_mm
@@ -74,6 +75,7 @@ def _why_out(n: int, thickness: float, merged: bool, protocol: Protocol) -> str:
     if limit is not None and thickness > limit: return f'slices thicker than {limit:g} mm ({thickness:g})'
     return ''
 
+# %% ../nbs/01_cohort.ipynb #fcd6c741
 def check_nodules(nodules: pd.DataFrame):
     "Refuse a table of nodules that lacks a column, repeats a nodule, or has an empty id."
     for c in ('nodule_id', 'patient_id', 'malignancy'):
@@ -84,7 +86,7 @@ def check_nodules(nodules: pd.DataFrame):
     if (twice := nodules.nodule_id[nodules.nodule_id.duplicated()]).size:
         raise CompanionError(f'{twice.iloc[0]} is there twice', 'nodule_id', 'give each nodule one row')
 
-# %% ../nbs/01_cohort.ipynb #cc04d357
+# %% ../nbs/01_cohort.ipynb #d88dfb01
 def ledger(
     nodules: pd.DataFrame,   # nodule_id, patient_id, malignancy ('5;5;5;4'); slice_thickness_mm where known
     protocol: Protocol,      # readers_min, thickness_max_mm, edge_rule, average, merged
@@ -103,6 +105,7 @@ def ledger(
         rows.append((nid, pid, not reason, reason, note, label, len(scores), -1))
     return pd.DataFrame(rows, columns=['nodule_id', 'patient_id', 'included', 'reason', 'note', 'label', 'n_readers', 'fold'])
 
+# %% ../nbs/01_cohort.ipynb #cc04d357
 def ledger_summary(
     ledger: pd.DataFrame,   # from `ledger`
 ) -> pd.DataFrame:          # line, nodules, patients
@@ -132,7 +135,7 @@ def make_folds(
     for k, (_, test) in enumerate(folds): fold[kept.index[test]] = k
     return ledger.assign(fold=fold)
 
-# %% ../nbs/01_cohort.ipynb #4d2262ca
+# %% ../nbs/01_cohort.ipynb #18499a32
 def _folds_text(ledger: pd.DataFrame) -> str:
     kept = ledger.loc[ledger.included, ['nodule_id', 'patient_id', 'label', 'fold']].sort_values('nodule_id')
     return kept.to_csv(index=False, lineterminator='\n')
@@ -141,6 +144,7 @@ def folds_hash(ledger: pd.DataFrame) -> str:
     "SHA-256 of who is in which fold with which label; does not depend on the order of rows."
     return hashlib.sha256(_folds_text(ledger).encode()).hexdigest()
 
+# %% ../nbs/01_cohort.ipynb #88e17a45
 def write_folds(path: Path, ledger: pd.DataFrame) -> str:
     "Write a CSV (nodule_id, patient_id, label, fold) under a first line that carries its hash; read it back; give the hash."
     digest = folds_hash(ledger)
@@ -149,6 +153,7 @@ def write_folds(path: Path, ledger: pd.DataFrame) -> str:
         raise CompanionError('the folds read back differ from those written', path, 'check the disk')
     return digest
 
+# %% ../nbs/01_cohort.ipynb #4d2262ca
 def read_folds(path: Path) -> pd.DataFrame:
     "The folds in a file of `write_folds`; a `CompanionError` where its lines do not have the hash of its first line."
     path = Path(path)

@@ -58,13 +58,14 @@ class Areas:
         x = float(d @ np.linalg.pinv(v, rcond=1e-10) @ d) if df else 0. if np.allclose(d, 0) else np.nan
         return dict(difference=d, statistic=x, df=df, p=float(stats.chi2.sf(x, df)) if df else 1. if x == 0 else np.nan)
 
-# %% ../nbs/09b_comparisons.ipynb #a8abe7e1
+# %% ../nbs/09b_comparisons.ipynb #531be8bc
 def _by_patient(codes, centred, size):
     "Sums of centred placements (M, k) within patients, (M, size), scaled so that their products are unbiased."
     sums = np.stack([np.bincount(codes, c, size) for c in centred])
     k = len(np.unique(codes))
     return sums * np.sqrt(k / (k - 1)) / centred.shape[1] if k > 1 else sums * np.nan
 
+# %% ../nbs/09b_comparisons.ipynb #a8abe7e1
 def areas(
     positive: np.ndarray,                # (n,) bool
     scores: np.ndarray,                  # (M, n) of M models, higher means more likely positive; (n,) for one
@@ -93,7 +94,7 @@ def mcnemar_tests(
     mid = t['p'] - at if t['b'] != t['c'] else 1 - at / 2 if t['b'] else 1.
     return dict(t, mid_p=float(mid))
 
-# %% ../nbs/09b_comparisons.ipynb #79cb6a49
+# %% ../nbs/09b_comparisons.ipynb #4b30097e
 @dataclasses.dataclass(frozen=True)
 class Draws:
     "Scores of models in the same B resamples of patients."
@@ -102,6 +103,7 @@ class Draws:
     n: int                   # nodules that all models have
     n_patients: int
 
+# %% ../nbs/09b_comparisons.ipynb #79cb6a49
 def draws(
     df: pd.DataFrame,                            # predictions; nodules that some model lacks are left out for all
     more: dict[str, Callable] | None = None,     # name -> function of labels (n,), probabilities (n, 3), weights (B, n), giving (B,)
@@ -120,7 +122,7 @@ def draws(
         drawn |= {(m, k): v for k, v in (bootstrap(r, n_boot, seed) | extra).items()}
     return Draws(pd.DataFrame(estimate).T.rename_axis('model'), drawn, len(r.labels), len(np.unique(r.patients)))
 
-# %% ../nbs/09b_comparisons.ipynb #3b72c533
+# %% ../nbs/09b_comparisons.ipynb #b553ad1d
 def resampled_difference(
     gap: float,     # difference of the estimates
     x: np.ndarray,  # (B,) of the draws, NaN where a resample has none
@@ -130,6 +132,7 @@ def resampled_difference(
     low, high = interval(x)
     return dict(difference=gap, low=low, high=high, p=min(1., 2 * (1 + min((x <= 0).sum(), (x >= 0).sum())) / (len(x) + 1)))
 
+# %% ../nbs/09b_comparisons.ipynb #3b72c533
 def difference(
     d: Draws,
     a: str, b: str,  # models
@@ -142,7 +145,7 @@ def difference(
     gap, x = float(d.estimate.loc[a, metric] - d.estimate.loc[b, metric]), d.drawn[a, metric] - d.drawn[b, metric]
     return resampled_difference(gap, x - np.nanmean(x) + gap if metric == 'ece' else x)
 
-# %% ../nbs/09b_comparisons.ipynb #8a462fd3
+# %% ../nbs/09b_comparisons.ipynb #2ff0193b
 LESS_IS_BETTER = ('brier', 'ece', 'log_loss')
 SCORES = ('accuracy', 'balanced_accuracy', 'macro_auc', 'macro_f1', 'kappa', 'brier', 'ece')   # compared by `compare`
 TESTS = ('DeLong', 'McNemar', 'McNemar mid-p', 'bootstrap')
@@ -154,6 +157,7 @@ def _pair(a, b):
     m = mcnemar_tests(*(r.proba[0].argmax(1) == r.labels for r in (a, b)))
     for test, p in (('McNemar', m['p']), ('McNemar mid-p', m['mid_p'])): yield dict(test=test, metric='accuracy', difference=m['difference'], p=p)
 
+# %% ../nbs/09b_comparisons.ipynb #8a462fd3
 def with_holm(rows: list[dict]) -> pd.DataFrame:
     "A table of tests with Holm's adjusted p: within each test; for the bootstrap and Nadeau-Bengio, within each score."
     t = pd.DataFrame(rows, columns=['reference', 'model', 'test', 'metric', 'difference', 'low', 'high', 'statistic', 'p', 'n'])
@@ -180,7 +184,7 @@ def compare(
             for row in [*_pair(by_model[reference], r), *(dict(test='bootstrap', metric=k, **difference(d, reference, m, k)) for k in metrics)]]
     return with_holm(rows)
 
-# %% ../nbs/09b_comparisons.ipynb #7757d889
+# %% ../nbs/09b_comparisons.ipynb #6059ee03
 def refolded(
     dataset: Dataset,
     ledger: pd.DataFrame,  # of all nodules, with `included` before any was quarantined
@@ -193,6 +197,7 @@ def refolded(
     if (fold < 0).any(): raise CompanionError(f'{int((fold < 0).sum())} nodules of the dataset are not in the ledger', 'ledger', 'give the ledger that the dataset was made from')
     return dataclasses.replace(dataset, table=dataset.table.assign(fold=fold))
 
+# %% ../nbs/09b_comparisons.ipynb #7757d889
 def repeated(
     models: list[str],
     dataset: Dataset,
@@ -208,7 +213,7 @@ def repeated(
         return training.cross_validate_all(models, refolded(dataset, ledger, p.n_folds, p.fold_seed), p, store, seeds=(0,), **parallel).assign(seed=r)
     return pd.concat([one(r) for r in range(repeats)], ignore_index=True)
 
-# %% ../nbs/09b_comparisons.ipynb #656b45e5
+# %% ../nbs/09b_comparisons.ipynb #656ba0ee
 def fold_differences(
     df: pd.DataFrame,   # predictions of repeats (`seed`), each with its folds
     a: str, b: str,
@@ -223,6 +228,7 @@ def fold_differences(
     d = scores(ra) - scores(rb)
     return d[np.isfinite(d)], share / (1 - share)
 
+# %% ../nbs/09b_comparisons.ipynb #656b45e5
 def corrected(
     df: pd.DataFrame,
     reference: str,
@@ -246,12 +252,13 @@ def shown(row) -> str:
     p = 'p n/a' if not np.isfinite(row.p_holm) else 'p < .001' if row.p_holm < .001 else f'p = {row.p_holm:.3f}'
     return f'{METRIC_NAMES.get(row.metric, row.metric).lower()} {row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f}; {p})'
 
-# %% ../nbs/09b_comparisons.ipynb #397294ca
+# %% ../nbs/09b_comparisons.ipynb #8a7dbde4
 def gains(df: pd.DataFrame, reference: str, metrics: tuple = ('accuracy', 'balanced_accuracy'), n_boot: int = 2000) -> pd.DataFrame:
     "Each other model minus the reference: model, metric, difference, low, high, p_holm; paired bootstrap by patient, Holm within each score."
     t = compare(df, reference, metrics, n_boot=n_boot).query('test == "bootstrap"')
     return t.assign(difference=-t.difference, low=-t.high, high=-t.low)[['model', 'metric', 'difference', 'low', 'high', 'p_holm']].reset_index(drop=True)
 
+# %% ../nbs/09b_comparisons.ipynb #d6078d65
 def gains_table(df: pd.DataFrame, reference: str, metrics: tuple = ('accuracy', 'balanced_accuracy'), names: Callable[[str], str] = model_name, n_boot: int = 2000, order: list[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     "For showing: score of each model with its interval, difference from the reference with its own and Holm's p; and `gains` behind it."
     s, g = summary(df, n_boot=n_boot).set_index(['model', 'metric']), gains(df, reference, metrics, n_boot)
@@ -263,6 +270,7 @@ def gains_table(df: pd.DataFrame, reference: str, metrics: tuple = ('accuracy', 
             yield f'{METRIC_NAMES[k]}, minus {names(reference)}', '' if m == reference else '{0.difference:+.3f} ({0.low:+.3f} to {0.high:+.3f}), p {1}'.format(at.loc[(m, k)], '< .001' if at.p_holm[m, k] < .001 else f'= {at.p_holm[m, k]:.3f}')
     return pd.DataFrame({names(m): dict(cells(m)) for m in order or list(runs(df))}).T.rename_axis('Row'), g
 
+# %% ../nbs/09b_comparisons.ipynb #397294ca
 def told(g: pd.DataFrame, metric: str, names: Callable[[str], str] = model_name) -> str:
     "In words: which rows of `gains` are better and worse than the reference after Holm's correction, and how many cannot be told apart."
     t = g[g.metric == metric]

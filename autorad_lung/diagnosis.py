@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 from .artifacts import CompanionError
 
-# %% ../nbs/01c_diagnosis.ipynb #3530172a
+# %% ../nbs/01c_diagnosis.ipynb #07a901d5
 DIAGNOSES = ('unknown', 'benign', 'primary lung cancer', 'metastasis')                                  # codes 0 to 3 of the table
 METHODS = ('unknown', 'two years of images', 'biopsy', 'surgical resection', 'progression or response') # codes 0 to 4
 PAGE = 'https://www.cancerimagingarchive.net/collection/lidc-idri/'
 SHEET = 'https://www.cancerimagingarchive.net/wp-content/uploads/tcia-diagnosis-data-2012-04-20.xls'
 
+# %% ../nbs/01c_diagnosis.ipynb #3530172a
 def how_to_get() -> str:
     "Which file is wanted and how it is fetched, as Markdown."
     return f"""The diagnosis table of the collection is not given. It is the sheet *Diagnosis Data* on [the collection's page]({PAGE}), one row for each of 157 patients. In either of two ways:
@@ -34,7 +35,7 @@ c.get_clinical_table('lidc_idri_clinical').to_csv('diagnosis.csv', index=False)
 
 Then give its path as the parameter `diagnosis`."""
 
-# %% ../nbs/01c_diagnosis.ipynb #6cdb1f88
+# %% ../nbs/01c_diagnosis.ipynb #1f3a2e9d
 _NAMES = dict(patient_id=r'((tcia|dicom)_)?patient_id', diagnosis=r'diagnosis(_at_the_patient_level.*)?', method=r'(diagnosis_)?method.*')
 
 def _column(columns, what: str, path: Path) -> str:
@@ -43,6 +44,7 @@ def _column(columns, what: str, path: Path) -> str:
     if found := [c for c in columns if re.fullmatch(_NAMES[what], plain[c])]: return found[0]
     raise CompanionError(f'no column for {what} among {", ".join(map(str, columns))}', path, 'give columns patient_id, diagnosis and method, or the sheet of the collection as it is')
 
+# %% ../nbs/01c_diagnosis.ipynb #6cdb1f88
 def _open(path: Path) -> pd.DataFrame:
     if not path.is_file(): raise CompanionError('there is no such file', path, f'fetch {SHEET}')
     readers = {'.csv': pd.read_csv, '.parquet': pd.read_parquet, '.xls': pd.read_excel, '.xlsx': pd.read_excel}
@@ -51,7 +53,7 @@ def _open(path: Path) -> pd.DataFrame:
     except ImportError as e: raise CompanionError(f'{e.name or "a package"} is not installed', path, 'save the sheet as CSV, or pip install xlrd (.xls), openpyxl (.xlsx)') from None
     except Exception as e: raise CompanionError(f'cannot be read ({type(e).__name__})', path, 'save it as CSV with one row a patient') from None
 
-# %% ../nbs/01c_diagnosis.ipynb #64a7ddc9
+# %% ../nbs/01c_diagnosis.ipynb #5a9f5c44
 def _codes(values: pd.Series, names: tuple, what: str, path: Path) -> np.ndarray:
     "Whole codes, one a row; the first bad one is refused by patient."
     n = pd.to_numeric(values, errors='coerce')
@@ -59,6 +61,7 @@ def _codes(values: pd.Series, names: tuple, what: str, path: Path) -> np.ndarray
     if wrong.any(): raise CompanionError(f'{what} {values[wrong].iloc[0]} of {values.index[wrong][0]}', path, f'codes are {", ".join(f"{i} {v}" for i, v in enumerate(names))}')
     return n.astype(int).to_numpy()
 
+# %% ../nbs/01c_diagnosis.ipynb #64a7ddc9
 def read_diagnosis(
     path: Path | str,  # .csv, .parquet, .xls or .xlsx
 ) -> pd.DataFrame:     # patient_id, diagnosis (0 to 3), method (0 to 4), by patient
@@ -86,7 +89,7 @@ def join_diagnosis(
     first = both.sort_values(['diameter_mm', 'nodule_id'], ascending=[False, True], kind='stable').drop_duplicates('patient_id').index
     return both.assign(malignant=both.diagnosis > 1, patient_nodules=count.astype(int), only=count == 1, largest=both.index.isin(first))
 
-# %% ../nbs/01c_diagnosis.ipynb #2af5955f
+# %% ../nbs/01c_diagnosis.ipynb #faf17ca4
 def selections(
     joined: pd.DataFrame,   # of `join_diagnosis`
 ) -> dict[str, np.ndarray]: # name -> (n,) bool
@@ -102,6 +105,7 @@ def count_methods(joined: pd.DataFrame) -> pd.DataFrame:
     t = pd.crosstab(p.diagnosis, p.method).reindex(index=range(1, len(DIAGNOSES)), columns=range(len(METHODS)), fill_value=0)
     return t.set_axis(list(DIAGNOSES[1:]), axis=0).set_axis(list(METHODS), axis=1).rename_axis(index='diagnosis', columns=None)
 
+# %% ../nbs/01c_diagnosis.ipynb #2af5955f
 def count_selections(joined: pd.DataFrame) -> pd.DataFrame:
     "Nodules and patients of each selection, and nodules by diagnosis."
     rows = {k: joined[s] for k, s in selections(joined).items()}

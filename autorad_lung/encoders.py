@@ -6,7 +6,7 @@
 __all__ = ['GAINS', 'PIECES', 'PARTS', 'draw', 'small_tokenizer', 'fetched', 'trained_folder', 'tower_folder', 'weights_key',
            'load_image_tower', 'looks_ahead', 'TextTower', 'load_text_tower', 'embed', 'embed_table']
 
-# %% ../nbs/05_encoders.ipynb #38c8ae5b
+# %% ../nbs/05_encoders.ipynb #196b7704
 import contextlib, copy, functools, zlib
 from pathlib import Path
 import numpy as np
@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from .artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, versions
 from .checkpoints import convert, is_original, tensor_names
 from .preprocessing import to_tower
+
+# %% ../nbs/05_encoders.ipynb #38c8ae5b
 from .towers import CLIP_MEAN, CLIP_STD, POOLS, TOWERS, Tower, architecture, model_class, n_parameters, row_major, tower
 
 # %% ../nbs/05_encoders.ipynb #aad9c98b
@@ -50,7 +52,7 @@ def small_tokenizer() -> transformers.CLIPTokenizer:
     words = letters + [c + '</w>' for c in letters] + list(dict.fromkeys(a + b for a, b in merges)) + ['<|startoftext|>', '<|endoftext|>']
     return transformers.CLIPTokenizer(vocab={w: i for i, w in enumerate(words)}, merges=merges, model_max_length=77)
 
-# %% ../nbs/05_encoders.ipynb #5156395a
+# %% ../nbs/05_encoders.ipynb #1bb25076
 def _write_small(t: Tower, folder: Path):
     "Write a small tower as a hub checkpoint: config.json, model.safetensors, and for text the tokenizer's files."
     more = {}
@@ -61,6 +63,7 @@ def _write_small(t: Tower, folder: Path):
     model.config.architectures = [t.cls]; model.config.save_pretrained(folder)
     save_file({n: draw(n, tuple(p.shape)) for n, p in model.named_parameters()}, folder/'model.safetensors', metadata={'format': 'pt'})
 
+# %% ../nbs/05_encoders.ipynb #5156395a
 def fetched(t: Tower, store: Store) -> Path:
     "Folder of a checkpoint that the user fetched; a `CompanionError` gives the command that fetches it."
     local = [store.root/'towers'/n for n in (t.name, Path(t.source).name)]
@@ -72,7 +75,7 @@ def fetched(t: Tower, store: Store) -> Path:
         raise CompanionError(f'the checkpoint of {t.name} has no *.safetensors (pickled weights are not read)', folder, f'put a revision of {t.source} that has them, or a conversion, into {store.root}/towers/{t.name}')
     raise CompanionError(f'the checkpoint of {t.name} is not on this machine', folder or t.source, f"fetch it once with: hf download {t.source} --include '*.json' --include '*.txt' --include '*.safetensors'")
 
-# %% ../nbs/05_encoders.ipynb #ebf4b206
+# %% ../nbs/05_encoders.ipynb #c67158f1
 def _published(store: Store, key: str, write, **about) -> Path:
     "The folder tower/`key` in the store, written on first use."
     if not store.open('tower', key):
@@ -84,6 +87,7 @@ def trained_folder(t: Tower, store: Store) -> Path:
     if t.run and (folder := store.open('tower', t.run)): return folder
     raise CompanionError(f'{t.name} {"is not in this cache" if t.run else "does not say which training run is meant"}', store.root/'tower', 'train it with `autorad-lung pretrain`, and use the name that it prints')
 
+# %% ../nbs/05_encoders.ipynb #4b8acaac
 def tower_folder(t: Tower, store: Store) -> Path:
     "Folder with the weights in the naming of `transformers`."
     if t.trained_here: return trained_folder(t, store)
@@ -95,12 +99,13 @@ def tower_folder(t: Tower, store: Store) -> Path:
 @functools.lru_cache(maxsize=64)
 def _digest(path: str, size: int, changed: int) -> str: return file_digest(Path(path))
 
+# %% ../nbs/05_encoders.ipynb #ebf4b206
 def weights_key(folder: Path) -> str:
     "Content key of a checkpoint: the bytes of its weights and its config. A file is read again only when its size or date changed."
     files = sorted([*folder.glob('*.safetensors'), folder/'config.json'])
     return content_key([(p.name, _digest(str(p), p.stat().st_size, p.stat().st_mtime_ns)) for p in files])
 
-# %% ../nbs/05_encoders.ipynb #fc1d74d6
+# %% ../nbs/05_encoders.ipynb #9c87be85
 @contextlib.contextmanager
 def _quiet():
     "No progress bars or notes of `transformers`."
@@ -111,6 +116,7 @@ def _quiet():
         bars.set_verbosity(level)
         if shown: bars.enable_progress_bar()
 
+# %% ../nbs/05_encoders.ipynb #da65893e
 def _load(t: Tower, store: Store) -> nn.Module:
     "The frozen model of a record."
     where = tower_folder(t, store)
@@ -127,6 +133,7 @@ def _load(t: Tower, store: Store) -> nn.Module:
     if t.kind == 'image' and not t.made_here: row_major(model)                 # the small towers keep the bits that they have always given
     return model.eval().requires_grad_(False)
 
+# %% ../nbs/05_encoders.ipynb #fc1d74d6
 @functools.lru_cache(maxsize=4)
 def _image_tower(t_name: str, root: str) -> nn.Module: return _load(tower(t_name, 'image'), Store(root))
 
@@ -194,7 +201,7 @@ def load_text_tower(name: str, store: Store) -> TextTower:
     "The frozen text tower of a name."
     return _text_tower(name, str(store.root))
 
-# %% ../nbs/05_encoders.ipynb #4f1a1795
+# %% ../nbs/05_encoders.ipynb #54592c18
 def _device() -> str: return 'cuda' if torch.cuda.is_available() else 'cpu'
 
 @functools.lru_cache(maxsize=2)
@@ -206,6 +213,7 @@ def _ready(name: str, root: str, dtype: str, device: str) -> nn.Module:
         model = copy.deepcopy(model).to(device, getattr(torch, dtype))
         return torch.compile(model) if device == 'cuda' else model
 
+# %% ../nbs/05_encoders.ipynb #4f1a1795
 @torch.inference_mode()
 def embed(
     images: np.ndarray,       # (N, S, S) in [0, 1]
@@ -241,11 +249,12 @@ class _Embed:
             self.ready = dict(zip(group, self._embed(self.images[group + group[-1:] * (self.batch - len(group))])))
         return {name: self.ready.pop(item)}
 
-# %% ../nbs/05_encoders.ipynb #d9397940
+# %% ../nbs/05_encoders.ipynb #6e9e2f59
 def _known(store: Store, stage: str) -> set[str]:
     "Keys of the rows that the stage has."
     return {k for p in (store.root/stage).glob('[!.]*/rows.parquet') for k in pd.read_parquet(p, columns=['key'])['key']}
 
+# %% ../nbs/05_encoders.ipynb #d9397940
 def embed_table(
     images: np.ndarray,       # (N, S, S) float32 in [0, 1], as `preprocessing.image_table` gives them
     keys: list[str],          # content key of each image

@@ -6,7 +6,7 @@
 __all__ = ['SIDE', 'COLUMNS', 'UNIT', 'FEATURES', 'EXPLORED', 'small', 'sheet', 'outline', 'outlines', 'outline_table',
            'percentiles', 'profile', 'cohort_maps', 'packed', 'contents', 'page', 'write_explorer']
 
-# %% ../nbs/11g_explorer.ipynb #0beacab1
+# %% ../nbs/11g_explorer.ipynb #03bde977
 import base64, io, json
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +21,8 @@ from PIL import Image
 from safetensors.numpy import load_file
 from scipy.stats import rankdata
 from skimage.measure import approximate_polygon, find_contours
+
+# %% ../nbs/11g_explorer.ipynb #0beacab1
 from . import encoders, preprocessing
 from .artifacts import CompanionError, Rows, content_key, pmap, row_table, versions, write_arrays, write_text
 from .marks import ATTRIBUTES
@@ -33,7 +35,7 @@ from .sources import Nodule
 from .training import RECIPE, fitted
 from .use import Trained
 
-# %% ../nbs/11g_explorer.ipynb #c525d03b
+# %% ../nbs/11g_explorer.ipynb #582cae48
 SIDE, COLUMNS = 64, 40   # pixels of a crop, and crops in a row of the sheet
 
 def small(image: np.ndarray, side: int = SIDE) -> np.ndarray:
@@ -43,6 +45,7 @@ def small(image: np.ndarray, side: int = SIDE) -> np.ndarray:
     at = np.arange(first, first + w.shape[1]).clip(0, len(image) - 1)
     return w @ image[np.ix_(at, at)] @ w.T
 
+# %% ../nbs/11g_explorer.ipynb #c525d03b
 def sheet(images: np.ndarray) -> bytes:
     "Pictures (N, S, S) in [0, 1] -> one PNG, `COLUMNS` in a row."
     n = len(images); rows = -(-n // COLUMNS)
@@ -78,7 +81,7 @@ def outline_table(study: Study) -> Rows:
     keys = {i: content_key('outlines', 1, study.input.key(i), about) for i in study.ids}
     return row_table(partial(outlines, protocol=p), {i: study.input.loader(i) for i in study.ids}, keys, study.store, 'outlines', about, **{'desc': 'outlines', **study.parallel})
 
-# %% ../nbs/11g_explorer.ipynb #c8d8fdad
+# %% ../nbs/11g_explorer.ipynb #3861ca62
 FEATURES = {
     'original_shape_MeshVolume': 'mesh volume', 'original_shape2D_MeshSurface': 'area', 'original_shape_SurfaceVolumeRatio': 'surface to volume', 'original_shape2D_PerimeterSurfaceRatio': 'perimeter to area',
     'original_shape_Sphericity': 'sphericity', 'original_shape2D_Sphericity': 'sphericity', 'original_shape_Elongation': 'minor to major axis', 'original_shape2D_Elongation': 'minor to major axis',
@@ -91,6 +94,7 @@ def percentiles(values: np.ndarray) -> np.ndarray:
     ranks = rankdata(values, axis=0, nan_policy='omit')
     return 100 * (ranks - .5) / np.isfinite(values).sum(0).clip(1)
 
+# %% ../nbs/11g_explorer.ipynb #c8d8fdad
 def profile(features: np.ndarray, names: tuple, labels: np.ndarray) -> dict:
     "The named features: values of four digits, percentiles, and by class the percentile of its median."
     chosen = [(names.index(k), k, words) for k, words in FEATURES.items() if k in names]
@@ -103,9 +107,10 @@ def _plain(v, digits: int):
     "A number of so many digits for JSON; None where it is not finite."
     return None if v is None or not np.isfinite(v) else float(f'{v:.{digits}g}')
 
-# %% ../nbs/11g_explorer.ipynb #a900c2e2
+# %% ../nbs/11g_explorer.ipynb #7ac4825a
 def _rows(study: Study, table: pd.DataFrame) -> np.ndarray: return table.set_index('nodule_id').index.get_indexer(study.dataset.table.nodule_id)
 
+# %% ../nbs/11g_explorer.ipynb #623c1287
 def cohort_maps(
     study: Study,
     model: str = 'autorad',
@@ -123,13 +128,14 @@ def cohort_maps(
     with study.store.publish('maps', key, model=model, seed=seed) as f: write_arrays(f/'maps.safetensors', {'parts': parts.astype('f4')})
     return parts.astype('f4')
 
+# %% ../nbs/11g_explorer.ipynb #a900c2e2
 def packed(parts: np.ndarray) -> dict:
     "Maps (N, 3, s, s) less the mean of the classes, as bytes: 127 is the nodule's largest value, `bound`; `sums` are logits less their mean."
     maps = np.stack([centred(p) for p in parts]); bound = np.abs(maps).max((1, 2, 3)).clip(1e-9)
     q = np.rint(127 * maps / bound[:, None, None, None]).astype('i1')
     return dict(side=parts.shape[-1], bytes=base64.b64encode(q.tobytes()).decode(), bound=[_plain(b, 4) for b in bound], sums=[[_plain(v, 4) for v in s] for s in maps.sum((2, 3))])
 
-# %% ../nbs/11g_explorer.ipynb #110752e9
+# %% ../nbs/11g_explorer.ipynb #63b1e5c5
 EXPLORED = ('autorad', 'radiomics_l2', 'size')   # the first is the one that right and wrong speak of until another is chosen
 
 def _facts(study: Study) -> dict:
@@ -142,10 +148,12 @@ def _facts(study: Study) -> dict:
                 equivalent=crops.diameter_mm.round(1).tolist(), side=crops.side_mm.round(1).tolist(), flags=text(crops['flags']), note=text(ledger['note']) if 'note' in ledger else [''] * len(t),
                 scores={a: text(nodules[a]) for a in ATTRIBUTES if a in nodules})
 
+# %% ../nbs/11g_explorer.ipynb #302c471b
 def _maps(study: Study, model: str, seed: int) -> dict:
     try: return packed(cohort_maps(study, model, seed))
     except CompanionError as e: return dict(none=e.reason)
 
+# %% ../nbs/11g_explorer.ipynb #110752e9
 def contents(
     study: Study,
     df: pd.DataFrame,      # its predictions, one seed
@@ -160,7 +168,7 @@ def contents(
                 models=models, names=[model_name(m) for m in models], p=p, facts=_facts(study), outlines=lines.consensus.tolist(), readers=lines.readers.tolist(),
                 profile=profile(d.radiomics, d.feature_names, d.labels), maps=_maps(study, models[0], seed))
 
-# %% ../nbs/11g_explorer.ipynb #6867e86d
+# %% ../nbs/11g_explorer.ipynb #0a5fa896
 def page(
     held: dict,             # as `contents` gives it
     crops: np.ndarray,      # (N, S, S) in [0, 1], in the same order
@@ -171,6 +179,7 @@ def page(
     template = jinja2.Environment(autoescape=True).from_string((files('autorad_lung')/'explorer.html.j2').read_text(encoding='utf-8'))
     return template.render(data=data, sheet=base64.b64encode(sheet(crops)).decode(), caption=held['caption'], back=back)
 
+# %% ../nbs/11g_explorer.ipynb #6867e86d
 def write_explorer(
     study: Study,
     folder: Path | str,              # `explorer.html` goes here, beside `predictions.csv` with the same predictions in full

@@ -6,7 +6,7 @@
 __all__ = ['INNER', 'PromptsAlone', 'mixed', 'logs_of', 'LateFusion', 'AdditiveNet', 'Additive', 'panel_shares', 'reader_shares',
            'SoftForest', 'SoftLogistic', 'Ordinal', 'inner_dataset', 'weigh', 'stacked']
 
-# %% ../nbs/08c_fusion.ipynb #0d37c669
+# %% ../nbs/08c_fusion.ipynb #3c9cda60
 import dataclasses
 from collections.abc import Sequence
 from itertools import product
@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from .artifacts import CompanionError, Store, pmap
 from .cohort import make_folds, score_label
 from .encoders import load_text_tower
+
+# %% ../nbs/08c_fusion.ipynb #0d37c669
 from .model import AutoRadLung, Dataset, Forest, Logistic, Prompted, Rival, Scale, log_loss, open_model
 from .predictions import PROBABILITIES
 from .protocol import Protocol
@@ -41,7 +43,7 @@ class PromptsAlone(Prompted):
         known = Scale.of(self.arrays, 'known')(dataset.part('radiomics', idx))
         return torch.ones(len(known), 1), torch.from_numpy(known).float()
 
-# %% ../nbs/08c_fusion.ipynb #43e17df7
+# %% ../nbs/08c_fusion.ipynb #c9eee1b7
 def mixed(logs: np.ndarray, weights: np.ndarray) -> np.ndarray:
     "Log-probabilities (E, n, 3) of E experts -> probabilities (n, 3), proportional to the product of the experts' to the power of their weights (E,)."
     z = np.tensordot(weights, logs, 1)
@@ -52,6 +54,7 @@ def logs_of(p: np.ndarray) -> np.ndarray:
     "Logarithms of probabilities, cut at one in a thousand: no expert has a veto."
     return np.log(p.clip(1e-3))
 
+# %% ../nbs/08c_fusion.ipynb #43e17df7
 class LateFusion(Rival):
     "Linear probe on the image and logistic regression on radiomics, their log-probabilities averaged."
     parts, stages, names = ('embedding', 'radiomics'), ('model',), ('linear_probe', 'radiomics_l2')
@@ -64,7 +67,7 @@ class LateFusion(Rival):
         of = lambda n: {k.removeprefix(f'{n}.'): v for k, v in self.arrays.items() if k.startswith(f'{n}.')}
         return mixed(np.stack([logs_of(open_model(n, self.protocol, self.store).load_state(of(n)).predict(dataset, idx)) for n in self.names]), np.full(2, .5))
 
-# %% ../nbs/08c_fusion.ipynb #5661b98e
+# %% ../nbs/08c_fusion.ipynb #70ac9413
 class AdditiveNet(AutoRadLung):
     "Image with static prompts, plus a learnt share of radiomic prompts with a learnt direction."
     def __init__(self, tower, width, features, protocol):
@@ -83,6 +86,7 @@ class AdditiveNet(AutoRadLung):
         try: return self.text(None)
         finally: self.meta = meta
 
+# %% ../nbs/08c_fusion.ipynb #5661b98e
 class Additive(Prompted):
     "Experts added inside one net."
     def __init__(self, protocol: Protocol, store: Store): super().__init__('radiomics', protocol, store)
@@ -127,7 +131,7 @@ class SoftForest(Forest):
                                                                       threshold=join(lambda t: t.threshold), value=join(lambda t: t.value[:, :, 0]), classes=np.arange(3))
         return self
 
-# %% ../nbs/08c_fusion.ipynb #a4ea6812
+# %% ../nbs/08c_fusion.ipynb #8b8fa3f4
 class SoftLogistic(Logistic):
     "Logistic regression (L2) on radiomics that learns the readers' shares; the penalty is chosen on the validation rows by log-loss against their classes."
     def __init__(self, protocol: Protocol, store: Store):
@@ -146,6 +150,7 @@ class SoftLogistic(Logistic):
         self.arrays = once(np.sort(np.concatenate([train, val])), min(self.strengths['l2'], key=loss))
         return self
 
+# %% ../nbs/08c_fusion.ipynb #a4ea6812
 class Ordinal(SoftLogistic):
     "Two cumulative questions on the same shares, each a logistic regression."
     def _fitted(self, z, shares, C):
@@ -158,7 +163,7 @@ class Ordinal(SoftLogistic):
         p = np.stack([1 - above, np.maximum(above - malignant, 1e-6), malignant], 1)           # the two questions can contradict each other; unsure is then next to nothing
         return p / p.sum(1, keepdims=True)
 
-# %% ../nbs/08c_fusion.ipynb #6bdc3704
+# %% ../nbs/08c_fusion.ipynb #b13a3f1f
 INNER = 3   # inner folds
 
 def inner_dataset(dataset: Dataset, fold: int, seed: int = 0) -> Dataset:
@@ -169,6 +174,7 @@ def inner_dataset(dataset: Dataset, fold: int, seed: int = 0) -> Dataset:
     cut = {n: x[rows] for n in ('radiomics', 'embedding', 'image', 'attributes', 'readers') if (x := getattr(dataset, n)) is not None}
     return dataclasses.replace(dataset, table=table.assign(fold=refolded.fold.to_numpy()), **cut)
 
+# %% ../nbs/08c_fusion.ipynb #6bdc3704
 def weigh(logs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     "Weights (E,), zero or more, of the least log-loss of `mixed(logs, weights)` on the labels; logs (E, n, 3)."
     picked = logs[:, np.arange(len(labels)), labels]                                        # (E, n)
@@ -177,12 +183,13 @@ def weigh(logs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return -np.log(p[np.arange(len(labels)), labels]).mean(), ((logs * p).sum(2) - picked).mean(1)
     return minimize(loss, np.full(len(logs), 1 / len(logs)), jac=True, bounds=[(0, None)] * len(logs), method='L-BFGS-B').x
 
-# %% ../nbs/08c_fusion.ipynb #e49141f4
+# %% ../nbs/08c_fusion.ipynb #56bd7084
 def _logs(df: pd.DataFrame, experts: Sequence[str], ids: Sequence[str]) -> np.ndarray:
     "Log-probabilities (E, n, 3) of the experts, seeds averaged, nodules in the order of `ids`."
     mean = df.groupby(['model', 'nodule_id'], observed=True)[list(PROBABILITIES)].mean()
     return np.stack([logs_of(mean.loc[e].loc[list(ids)].to_numpy()) for e in experts])
 
+# %% ../nbs/08c_fusion.ipynb #e49141f4
 def stacked(
     experts: Sequence[str],        # names of models
     dataset: Dataset,

@@ -18,7 +18,7 @@ from .dicom import is_dicom, read_series, reading
 from .sources import CSV_NUMBERS, Nodule, Source, as_hu, as_mask, digest, load_row, read_nifti
 from .sources import _csv_text as csv_text, _numbers as numbers
 
-# %% ../nbs/02d_given.ipynb #358d1fb7
+# %% ../nbs/02d_given.ipynb #a8f41fd7
 def first_header(folder: Path):
     "The header of one DICOM file of a folder."
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
@@ -27,6 +27,7 @@ def first_header(folder: Path):
             with reading(path): return pydicom.dcmread(path, stop_before_pixels=True)
     raise CompanionError('there is no DICOM file in this folder', folder, 'give the folder of one CT series')
 
+# %% ../nbs/02d_given.ipynb #97cde571
 def dicom_affine(orientation, position_mm, spacing_mm, z_mm: float) -> np.ndarray:
     "NIfTI's affine (4, 4) of a stack of axial slices: index (column, row, slice) to mm (right, front, head). DICOM's own are (left, back, head)."
     across, down = np.reshape([float(v) for v in orientation], (2, 3))
@@ -40,13 +41,14 @@ def read_dicom(folder: Path) -> tuple[np.ndarray, tuple, np.ndarray, tuple]:
     v, head = read_series(Path(folder)), first_header(Path(folder))
     return v.hu, v.spacing_mm, dicom_affine(head.ImageOrientationPatient, head.ImagePositionPatient, v.spacing_mm, float(v.positions_mm[0])), v.notes
 
+# %% ../nbs/02d_given.ipynb #358d1fb7
 def turned(array: np.ndarray, affine: np.ndarray, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "An array (Z, Y, X) with its axes flipped or swapped to run as those of the affine `like`, and its new affine."
     to = nib.orientations.ornt_transform(nib.io_orientation(affine), nib.io_orientation(like))
     image = nib.Nifti1Image(array.T, affine, dtype=array.dtype).as_reoriented(to)
     return np.ascontiguousarray(np.asanyarray(image.dataobj).T), image.affine
 
-# %% ../nbs/02d_given.ipynb #967a47fb
+# %% ../nbs/02d_given.ipynb #c822c5a2
 def _on_grid(m, spacing, affine, to, path):
     "Refuse a mask that does not lie on the image's voxels: shape, spacing (1 %) and position (0.1 mm)."
     hu, i_spacing, i_affine = to
@@ -60,6 +62,7 @@ def _labelled(m: np.ndarray, label: int, path) -> np.ndarray:
     if not (m == label).any(): raise CompanionError(f'there is no label {label} in the mask', path, f'it has {", ".join(f"{v:g}" for v in np.unique(m) if v)}')
     return m == label
 
+# %% ../nbs/02d_given.ipynb #5b27333d
 def _other(row: dict) -> Nodule:
     "A DICOM folder, or a mask with labels."
     path, folder = Path(row['folder'])/row['image'], Path(row['folder'])
@@ -75,6 +78,7 @@ def _other(row: dict) -> Nodule:
     flags = () if hu.min() < -300 else ('no air in the image: are these HU?',)
     return Nodule(row['nodule_id'], row['patient_id'], hu, tuple(spacing), np.stack(masks), None if np.isnan(known) else float(known), flags=(*notes, *flags))
 
+# %% ../nbs/02d_given.ipynb #967a47fb
 def load_given(row: dict) -> Nodule:
     "The nodule of a row of `Given`."
     plain = not row['label'] and not (Path(row['folder'])/row['image']).is_dir()
@@ -82,7 +86,7 @@ def load_given(row: dict) -> Nodule:
     whole = row['whole'] and n.scan_max_abs_hu is None
     return dataclasses.replace(n, scan_max_abs_hu=float(np.abs(n.hu.astype('i4')).max())) if whole else n
 
-# %% ../nbs/02d_given.ipynb #8e5ac8d0
+# %% ../nbs/02d_given.ipynb #03559a04
 COLUMNS = ('image', 'mask', 'label', 'nodule_id', 'patient_id', *CSV_NUMBERS)
 
 def thickness_mm(path: Path) -> float:
@@ -90,6 +94,7 @@ def thickness_mm(path: Path) -> float:
     try: return float(first_header(path).get('SliceThickness') or np.nan) if path.is_dir() else np.nan
     except CompanionError: return np.nan
 
+# %% ../nbs/02d_given.ipynb #f497e9df
 def rows_of_mask(image: Path, mask: Path) -> pd.DataFrame:
     "One row a label of the mask (0, where it has one value only)."
     if not Path(image).exists(): raise CompanionError('there is no such file', image, 'give a NIfTI file, or the folder of one DICOM series')
@@ -99,6 +104,7 @@ def rows_of_mask(image: Path, mask: Path) -> pd.DataFrame:
     stem, labels = Path(mask).name.split('.')[0], [int(v) for v in values] if len(values) > 1 else [0]
     return pd.DataFrame([dict(image=str(image), mask=str(mask), label=k, nodule_id=f'{stem}-{k}' if k else stem) for k in labels])
 
+# %% ../nbs/02d_given.ipynb #8e5ac8d0
 def read_given_csv(path: Path) -> pd.DataFrame:
     "Rows of a table of new nodules, checked."
     t = csv_text(Path(path))
@@ -111,7 +117,7 @@ def read_given_csv(path: Path) -> pd.DataFrame:
     for c in CSV_NUMBERS: t[c] = numbers(t[c], str(path)) if c in t else np.nan
     return t.assign(label=pd.to_numeric(label, errors='coerce').fillna(0).astype(int), nodule_id=names)
 
-# %% ../nbs/02d_given.ipynb #edb0f6eb
+# %% ../nbs/02d_given.ipynb #07053c98
 class Given(Source):
     "New nodules: `image` and `mask`, or a table of them."
     name, caption = 'given', 'Files given by the user'
@@ -136,6 +142,7 @@ class Given(Source):
         "Axes of the image as stored, such as LPS (columns to the patient's left, rows to the back, slices to the head); '' where it cannot be read."
         return orientation(self.folder/self.row(nodule_id)['image'])
 
+# %% ../nbs/02d_given.ipynb #edb0f6eb
 def orientation(path: Path) -> str:
     "Axes of a NIfTI file; of DICOM they are kept as stored, LPS for a patient on the back."
     try: return 'LPS' if path.is_dir() else ''.join(nib.aff2axcodes(nib.load(path).affine))

@@ -7,7 +7,7 @@ __all__ = ['MAKERS', 'EDGES_MM', 'THICKNESSES', 'STRENGTHS', 'GROUP_SCORES', 'sc
            'kernel_of', 'kernels', 'common', 'reduced', 'guess', 'strength', 'handed_round', 'recall_mean', 'probe',
            'probe_table', 'probe_scores', 'by_group', 'with_holm']
 
-# %% ../nbs/09d_leaks.ipynb #cc6e5236
+# %% ../nbs/09d_leaks.ipynb #395c1478
 import functools
 from collections.abc import Iterable
 from itertools import combinations
@@ -22,6 +22,8 @@ from .artifacts import CompanionError, Rows, Store, content_key, row_table, vers
 from .comparisons import resampled_difference, seed_mean
 from .dicom import is_dicom, reading
 from .download import EXTRA
+
+# %% ../nbs/09d_leaks.ipynb #cc6e5236
 from .lidc import series_files
 from .marks import scans
 from .metrics import confusions, count_scores, holm, interval, patient_weights, weighted_auc
@@ -65,7 +67,7 @@ def acquisition(
     return pd.DataFrame(dict(nodule_id=nodules.nodule_id.to_numpy(), patient_id=nodules.patient_id.to_numpy(), series_uid=uid.to_numpy(), manufacturer=made.manufacturer.to_numpy(),
                              model=made.model.to_numpy(), thickness_mm=mm, thickness=thickness_group(mm), pixel_spacing_mm=of('pixel_spacing_mm')))
 
-# %% ../nbs/09d_leaks.ipynb #23853850
+# %% ../nbs/09d_leaks.ipynb #6a6b3401
 def kernel_of(files: Iterable[Path]) -> str:
     "ConvolutionKernel of the first file that has one (several values joined by /); '' if none has."
     for p in files:
@@ -76,6 +78,7 @@ def kernel_of(files: Iterable[Path]) -> str:
         if value: return value.strip() if isinstance(value, str) else '/'.join(value)
     return ''
 
+# %% ../nbs/09d_leaks.ipynb #23853850
 def kernels(data: Path | str, scan_ids: Iterable[int]) -> dict[int, str]:
     "pylidc's scan id -> reconstruction kernel, from a tree of LIDC-IDRI's DICOM files; '' where the scan or its header is not there."
     def one(s):
@@ -93,7 +96,7 @@ def common(
     count = pd.Series(np.asarray(patients)).groupby(np.asarray(values, object)).nunique().drop('', errors='ignore').sort_values(ascending=False, kind='stable')
     return count.index[count >= least].tolist()
 
-# %% ../nbs/09d_leaks.ipynb #44fdce07
+# %% ../nbs/09d_leaks.ipynb #0b9988c4
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)   # C, the inverse of the penalty
 
 def reduced(
@@ -105,13 +108,14 @@ def reduced(
     z = Scale.fit(x[train], clip)(x)
     return z if z.shape[1] <= len(train) else z @ np.linalg.svd(z[train], full_matrices=False)[2].T
 
+# %% ../nbs/09d_leaks.ipynb #44fdce07
 def guess(z: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray, C: float, k: int) -> np.ndarray:
     "Probabilities (n_test, k) of classes 0 .. k - 1; 0 for one that no training row has."
     m = LogisticRegression(C=C, class_weight='balanced', max_iter=500).fit(z[train], y[train])
     p = np.zeros((len(test), k)); p[:, m.classes_] = m.predict_proba(z[test])
     return p
 
-# %% ../nbs/09d_leaks.ipynb #7fcdaab8
+# %% ../nbs/09d_leaks.ipynb #58cd2bcf
 def _splits(y, patients, n_folds, seed):
     "Folds by patient, stratified by class."
     return list(StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(y, y, patients))
@@ -125,18 +129,20 @@ def strength(x: np.ndarray, y: np.ndarray, patients: np.ndarray, rows: np.ndarra
     loss = lambda C: -(np.log(guess(z, y, a, b, C, k)[np.arange(len(b)), y[b]].clip(1e-9)) * weight).sum()
     return min(STRENGTHS, key=loss)
 
+# %% ../nbs/09d_leaks.ipynb #7fcdaab8
 def handed_round(y: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
     "Labels of the units (scans), handed to other units: what all nodules of a scan share stays shared."
     first, code = np.unique(units, return_index=True, return_inverse=True)[1:]
     if (y[first][code] != y).any(): raise CompanionError('a unit has two labels', 'units', 'give the label of the whole scan to each of its nodules')
     return y[first][np.random.default_rng(seed).permutation(len(first))][code]
 
-# %% ../nbs/09d_leaks.ipynb #cc3e29e9
+# %% ../nbs/09d_leaks.ipynb #1d0435a2
 def recall_mean(y: np.ndarray, said: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
     "Balanced accuracy (B,) of classes `said` (n,) under weights (B, n); a class that a resample lacks is left out of its mean."
     of = np.eye(k)[y]
     with np.errstate(invalid='ignore', divide='ignore'): return np.nanmean((weights @ (of * (said == y)[:, None])) / (weights @ of), axis=1)
 
+# %% ../nbs/09d_leaks.ipynb #cc3e29e9
 def probe(
     x: np.ndarray,          # (n, F) what a model reads
     y: np.ndarray,          # (n,) 0 .. k - 1, such as the manufacturer
@@ -156,10 +162,11 @@ def probe(
         for s, o in zip(said, other): s[test] = guess(z, o, train, test, C, k).argmax(1)
     return dict(proba=proba, permuted=np.array([recall_mean(o, s, one, k)[0] for o, s in zip(other, said)]))
 
-# %% ../nbs/09d_leaks.ipynb #c90d6736
+# %% ../nbs/09d_leaks.ipynb #84cc110e
 def _one(item: tuple) -> dict:
     with threadpool_limits(1): return probe(*item)
 
+# %% ../nbs/09d_leaks.ipynb #c90d6736
 def probe_table(
     parts: dict[str, np.ndarray],  # name -> (n, F)
     y: np.ndarray, patients: np.ndarray, units: np.ndarray,
@@ -195,7 +202,7 @@ def probe_scores(
                     permuted_max=float(null.max()), difference=d['difference'], difference_low=d['low'], difference_high=d['high'], p_difference=d['p'], chance=1 / k, n=len(y), n_patients=len(np.unique(patients)))
     return pd.DataFrame([row(n) for n in probes])
 
-# %% ../nbs/09d_leaks.ipynb #629ec961
+# %% ../nbs/09d_leaks.ipynb #4d292b6c
 GROUP_SCORES = ('accuracy', 'balanced_accuracy')
 
 def _sets(run, groups: pd.Series, classes):
@@ -203,6 +210,7 @@ def _sets(run, groups: pd.Series, classes):
     g = groups.reindex(run.nodules).to_numpy(object)
     return {c: g == c for c in classes}
 
+# %% ../nbs/09d_leaks.ipynb #0ed7d40d
 def by_group(
     predictions: pd.DataFrame,
     groups: pd.Series,        # index nodule_id: its class, such as the manufacturer
@@ -223,6 +231,7 @@ def by_group(
             tests += [dict(model=m, a=a, b=b, metric=k, **_difference(float(once[a][k][0] - once[b][k][0]), drawn[a][k] - drawn[b][k])) for a, b in combinations(classes, 2)]
     return pd.DataFrame(scored), pd.DataFrame(tests, columns=['model', 'a', 'b', 'metric', 'difference', 'low', 'high', 'p'])
 
+# %% ../nbs/09d_leaks.ipynb #629ec961
 def _difference(gap, drawn) -> dict:
     "As `resampled_difference`; all NaN where a group has no nodule of some class, so that there is no balanced accuracy."
     return resampled_difference(gap, drawn) if np.isfinite(gap) else dict(difference=np.nan, low=np.nan, high=np.nan, p=np.nan)

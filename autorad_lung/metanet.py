@@ -19,11 +19,12 @@ class MetaNet(nn.Sequential):
     def __init__(self, features: int, hidden: int, width: int):
         super().__init__(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, width))
 
-# %% ../nbs/06_metanet.ipynb #3e76cecd
+# %% ../nbs/06_metanet.ipynb #8b2680ad
 def slots(first: int, last: int) -> list[int]:
     "Context vectors first .. last - 1, as they stand in the end of a prompt among token ids: -1 is the vector 0."
     return [-1 - i for i in range(first, last)]
 
+# %% ../nbs/06_metanet.ipynb #3e76cecd
 class PromptLearner(nn.Module):
     "M learnable context vectors (or M for each class), and for each class word what follows the vectors that all share."
     def __init__(self, tower: TextTower, words: tuple[str, ...], n_ctx: int, std: float, position: str = 'end', own: bool = False):
@@ -46,12 +47,13 @@ class PromptLearner(nn.Module):
         "Shift (B, D) or none -> context (B, M, D); without a shift B is 1: one prompt per class serves every nodule (CoOp)."
         return self.context[None] if shift is None else self.context + shift[:, None]
 
-# %% ../nbs/06_metanet.ipynb #b55b1fc0
+# %% ../nbs/06_metanet.ipynb #64c9df01
 def _tail(tower: TextTower, context: Tensor, ids: list[int]) -> Tensor:
     "Token ids and context slots -> vectors (B, n, D)."
     table = torch.cat([tower.tokens.expand(len(context), -1, -1), context.flip(1)], 1) if min(ids) < 0 else tower.tokens[None]      # so that -1 is the first context vector
     return table[:, ids].expand(len(context), -1, -1)
 
+# %% ../nbs/06_metanet.ipynb #b55b1fc0
 def plain_text_features(tower: TextTower, context: Tensor, ends: list[list[int]], shared: int | None = None) -> Tensor:
     "Context (B, M, D) and the ends of C prompts -> text embeddings (B, C, P), the published way; the first `shared` vectors (default: all) stand before every end."
     B, D, T = len(context), context.shape[2], len(tower.positions); M = context.shape[1] if shared is None else shared
@@ -64,7 +66,7 @@ def plain_text_features(tower: TextTower, context: Tensor, ends: list[list[int]]
         out.append(tower.encode(x + tower.positions, mask, torch.tensor([M + len(end)], device=x.device)))
     return torch.cat(out, 1)
 
-# %% ../nbs/06_metanet.ipynb #440b8a0c
+# %% ../nbs/06_metanet.ipynb #373b4020
 def packing(n_ctx: int, ends: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
     "Positions (T,), additive mask (T, T) and EOT rows (C,) of a packed sequence: start-of-text, n_ctx vectors, then every class's end."
     shared = 1 + n_ctx
@@ -74,6 +76,7 @@ def packing(n_ctx: int, ends: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
     rows = torch.tensor([len(end) for end in ends]).cumsum(0) + shared - 1
     return position, torch.zeros(sees.shape).masked_fill(~sees, -math.inf), rows
 
+# %% ../nbs/06_metanet.ipynb #440b8a0c
 def packed_text_features(tower: TextTower, context: Tensor, ends: list[list[int]], last_rows: bool = True, shared: int | None = None) -> Tensor:
     "Context (B, M, D) and the ends of C prompts -> text embeddings (B, C, P): `plain_text_features`, with the shared part computed once; with `last_rows` the last layer at the EOTs only."
     if not tower.causal: raise CompanionError(f'{tower.record.name} reads both ways: what its classes share depends on the class', 'text tower', 'use plain_text_features, or a causal tower')

@@ -16,7 +16,7 @@ from .artifacts import CompanionError
 from .predictions import PROBABILITIES, Run, check_predictions, model_name, order_models, runs
 from .protocol import CLASSES
 
-# %% ../nbs/09_metrics.ipynb #17e55318
+# %% ../nbs/09_metrics.ipynb #4d81b239
 def confusions(labels, predicted, weights):
     "Weighted confusion matrices (B, 3, 3), rows true, columns predicted, from classes (n,) and weights (B, n)."
     return (weights @ np.eye(9)[3 * labels + predicted]).reshape(-1, 3, 3)
@@ -27,6 +27,7 @@ def _ratio(a, b, empty):
 
 def _by_class(name, values): return {f'{name}_{c}': values[:, k] for k, c in enumerate(CLASSES)}
 
+# %% ../nbs/09_metrics.ipynb #17e55318
 def count_scores(
     c: np.ndarray,  # (B, 3, 3) confusion matrices
 ) -> dict:          # score -> (B,)
@@ -68,7 +69,7 @@ def probability_scores(labels, proba, weights):
     return dict(brier=_ratio(weights @ ((proba - truth) ** 2).sum(1), n, np.nan), log_loss=_ratio(weights @ loss, n, np.nan),
                 ece=_ratio(np.abs(weights @ in_bin).sum(1), n, np.nan))
 
-# %% ../nbs/09_metrics.ipynb #fa1a387f
+# %% ../nbs/09_metrics.ipynb #4b317221
 def score(
     labels: np.ndarray,                  # (n,) 0, 1, 2
     proba: np.ndarray,                   # (n, 3)
@@ -84,12 +85,13 @@ def scores(df: pd.DataFrame) -> pd.DataFrame:
     "Model x score, over all test folds pooled, the mean over seeds."
     return pd.DataFrame({m: {k: np.mean(v) for k, v in _by_seed(r).items()} for m, r in runs(df).items()}).T.rename_axis('model')
 
+# %% ../nbs/09_metrics.ipynb #fa1a387f
 def _by_seed(run, weights=None):
     "score -> (S,) or, with weights, (S, B)."
     each = [score(run.labels, p, weights) for p in run.proba]
     return {k: np.stack([e[k] for e in each]) if weights is not None else np.concatenate([e[k] for e in each]) for k in each[0]}
 
-# %% ../nbs/09_metrics.ipynb #84877253
+# %% ../nbs/09_metrics.ipynb #6f0355a4
 def patient_weights(
     patients: np.ndarray,  # (n,) patient of each nodule
     n_boot: int = 2000,
@@ -101,6 +103,7 @@ def patient_weights(
     drawn = np.random.default_rng(seed).integers(n, size=(n_boot, n)) + n * np.arange(n_boot)[:, None]
     return np.bincount(drawn.ravel(), minlength=n_boot * n).reshape(n_boot, n)[:, codes]
 
+# %% ../nbs/09_metrics.ipynb #84877253
 def bootstrap(
     run: Run,
     n_boot: int = 2000,
@@ -112,7 +115,7 @@ def bootstrap(
     parts = [_by_seed(run, weights[i:i + chunk]) for i in range(0, n_boot, chunk)]
     return {k: np.concatenate([p[k].mean(0) for p in parts]) for k in parts[0]}
 
-# %% ../nbs/09_metrics.ipynb #56ee50f3
+# %% ../nbs/09_metrics.ipynb #5fc45afc
 def _over_folds(run):
     "score -> (mean over folds, standard deviation over folds), each the mean over seeds."
     def of_seed(folds, p): return score(run.labels, p, folds == np.unique(folds)[:, None])
@@ -127,6 +130,7 @@ def interval(values: np.ndarray, level: float = .95, at: float | None = None) ->
     if at is not None: values = np.maximum(values - values.mean() + at, 0)
     return tuple(np.quantile(values, [(1 - level) / 2, (1 + level) / 2])) if len(values) else (np.nan, np.nan)
 
+# %% ../nbs/09_metrics.ipynb #56ee50f3
 def summary(
     df: pd.DataFrame,     # predictions
     n_boot: int = 2000,
@@ -142,7 +146,7 @@ def summary(
                        seed_sd=v.std(ddof=1) if len(v) > 1 else np.nan, **size)
     return pd.DataFrame([row for m, r in runs(df).items() for row in one(m, r)])
 
-# %% ../nbs/09_metrics.ipynb #500dddf2
+# %% ../nbs/09_metrics.ipynb #40a0e216
 def placements(positive, scores):
     "Placement of each positive (m,) and of each negative (n,): the share of the other side that it beats, ties half. Scores (n,), or (S, n) for the mean over seeds."
     def one(s):
@@ -151,6 +155,7 @@ def placements(positive, scores):
         return (ranks[:len(a)] - stats.rankdata(a)) / len(b), 1 - (ranks[len(a):] - stats.rankdata(b)) / len(a)
     return [np.mean(v, axis=0) for v in zip(*map(one, np.atleast_2d(scores)))]
 
+# %% ../nbs/09_metrics.ipynb #079df306
 def _cluster_variance(v, w, cluster_v, cluster_w):
     "Obuchowski's variance of an AUC, or a difference of two, from centred placements of positives `v` and negatives `w` and the cluster of each."
     m, n, size = len(v), len(w), max(cluster_v.max(), cluster_w.max()) + 1
@@ -159,6 +164,7 @@ def _cluster_variance(v, w, cluster_v, cluster_w):
     i, j, k = (len(np.unique(c)) for c in (cluster_v, cluster_w, np.r_[cluster_v, cluster_w]))
     return unbiased(i) * sum_v @ sum_v / m ** 2 + unbiased(j) * sum_w @ sum_w / n ** 2 + 2 * unbiased(k) * sum_v @ sum_w / (m * n)
 
+# %% ../nbs/09_metrics.ipynb #0676af5d
 def delong(
     positive: np.ndarray,               # (n,) bool
     a: np.ndarray,                      # (n,) or (S, n) scores of the first model
@@ -172,6 +178,7 @@ def delong(
     se = np.sqrt(_cluster_variance(va - vb - d, wa - wb - d, codes[positive], codes[~positive]))
     return _normal_test(d, se)
 
+# %% ../nbs/09_metrics.ipynb #500dddf2
 def _normal_test(d, se):
     z = d / se if se > 1e-12 else 0. if abs(d) < 1e-12 else np.nan                   # equal placements everywhere: no difference
     return dict(difference=d, low=d - 1.959964 * se, high=d + 1.959964 * se, statistic=z, p=2 * stats.norm.sf(abs(z)))
@@ -189,7 +196,7 @@ def holm(p: np.ndarray) -> np.ndarray:
     out[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
     return out
 
-# %% ../nbs/09_metrics.ipynb #120dc240
+# %% ../nbs/09_metrics.ipynb #87edb004
 def corrected_t(
     differences: np.ndarray,  # (J,) one per fold (and repeat)
     ratio: float,             # test nodules / training nodules
@@ -201,6 +208,7 @@ def corrected_t(
     half = stats.t.ppf(.975, j - 1) * se if j > 1 else np.nan
     return dict(difference=d, low=d - half, high=d + half, statistic=t, p=2 * stats.t.sf(abs(t), j - 1))
 
+# %% ../nbs/09_metrics.ipynb #120dc240
 def _fold_scores(run, metric):
     "Split of the nodules into folds (as bytes) -> its scores by fold, the mean over seeds that share it."
     splits = {}
@@ -216,12 +224,13 @@ def _corrected(a, b, metric):
     d = np.concatenate([fa[k] - fb[k] for k in shared])
     return corrected_t(d[np.isfinite(d)], len(shared) / (len(d) - len(shared)) if len(d) > len(shared) else np.nan)
 
-# %% ../nbs/09_metrics.ipynb #a3028bb1
+# %% ../nbs/09_metrics.ipynb #59a0e052
 def _both(a, b):
     "Two runs on their common nodules."
     if len(common := np.intersect1d(a.nodules, b.nodules)) == 0: raise CompanionError('two models have no nodule in common', 'nodule_id', 'predict the same cohort')
     return a.take(np.isin(a.nodules, common)), b.take(np.isin(b.nodules, common))
 
+# %% ../nbs/09_metrics.ipynb #dd6107b7
 def bootstrap_difference(
     a: Run, b: Run,                                     # on the same nodules
     metrics=('accuracy', 'balanced_accuracy'),
@@ -236,6 +245,7 @@ def bootstrap_difference(
         return dict(difference=p[k].mean() - q[k].mean(), low=low, high=high, p=min(1., 2 * (1 + min((d <= 0).sum(), (d >= 0).sum())) / (len(d) + 1)))
     return {k: one(k) for k in metrics}
 
+# %% ../nbs/09_metrics.ipynb #a3028bb1
 def _tests(a, b, n_boot, seed, cluster):
     "Rows of all tests of run `a` against run `b`."
     for k, c in enumerate(CLASSES):
@@ -262,13 +272,14 @@ def paired(
     out.insert(9, 'p_holm', out.groupby('test')['p'].transform(lambda p: holm(p.to_numpy())))
     return out
 
-# %% ../nbs/09_metrics.ipynb #9c5f73b5
+# %% ../nbs/09_metrics.ipynb #fcaddd24
 def confusion(
     run: Run,
 ) -> np.ndarray:  # (3, 3) nodules; rows true, columns predicted; the mean over seeds, so not whole numbers if there are several
     "Confusion matrix over all test folds; it sums to the number of nodules."
     return np.mean([confusions(run.labels, p.argmax(1), np.ones((1, len(run.labels))))[0] for p in run.proba], axis=0)
 
+# %% ../nbs/09_metrics.ipynb #3a82f2c4
 def roc(
     positive: np.ndarray,  # (n,) bool
     scores: np.ndarray,    # (n,) or (S, n)
@@ -285,6 +296,7 @@ def roc(
         return np.c_[lows, highs].ravel()
     return np.repeat(grid, 2), np.mean([low_high(s) for s in np.atleast_2d(scores)], axis=0)
 
+# %% ../nbs/09_metrics.ipynb #9c5f73b5
 def roc_band(
     positive: np.ndarray, scores: np.ndarray, patients: np.ndarray,
     n_boot: int = 500,
@@ -308,7 +320,7 @@ def reliability(run: Run) -> pd.DataFrame:
     g = t.groupby('bin')
     return g.mean().assign(n=g.size() / len(run.proba)).reset_index()
 
-# %% ../nbs/09_metrics.ipynb #e4997d97
+# %% ../nbs/09_metrics.ipynb #fb127da7
 METRIC_NAMES = {
     'accuracy': 'Accuracy', 'balanced_accuracy': 'Balanced accuracy', 'macro_f1': 'Macro F1', 'macro_auc': 'Macro AUC', 'kappa': 'Quadratic kappa',
     'brier': 'Brier score', 'ece': 'Calibration error', 'log_loss': 'Log loss',
@@ -316,6 +328,7 @@ METRIC_NAMES = {
 }
 MAIN = ('accuracy', 'balanced_accuracy', 'recall_benign', 'recall_unsure', 'recall_malignant', 'macro_f1', 'macro_auc', 'kappa')   # Table 1's columns
 
+# %% ../nbs/09_metrics.ipynb #c1b49409
 def format_table(
     summary: pd.DataFrame,     # of `summary`
     metrics=MAIN,
@@ -328,6 +341,7 @@ def format_table(
     rows = {model_name(m): {METRIC_NAMES[k]: cells[m, k] for k in metrics} for m in order_models(summary['model'])}
     return pd.DataFrame.from_dict(rows, orient='index').rename_axis('Model')
 
+# %% ../nbs/09_metrics.ipynb #e4997d97
 def format_paired(paired: pd.DataFrame) -> pd.DataFrame:
     "Differences (reference minus model) with intervals and Holm-corrected p, one row per model, one column per test and score."
     interval = lambda r: '' if r.low != r.low else f' ({r.low:+.3f} to {r.high:+.3f})'

@@ -6,7 +6,7 @@
 __all__ = ['L1', 'MODELS', 'ELSEWHERE', 'Dataset', 'Scale', 'AutoRadLung', 'Rival', 'log_loss', 'Logistic', 'Forest', 'Prompted',
            'open_model']
 
-# %% ../nbs/07_model.ipynb #010cea91
+# %% ../nbs/07_model.ipynb #bf701f96
 import importlib
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from torch import Tensor, nn
 from .artifacts import CompanionError, Store, content_key
 from .encoders import TextTower, load_text_tower
+
+# %% ../nbs/07_model.ipynb #010cea91
 from .metanet import MetaNet, PromptLearner, packed_text_features
 from .protocol import PAPER_OPTIMISER, Protocol
 
@@ -134,13 +136,14 @@ class Rival:
         self.arrays = dict(arrays)
         return self
 
-# %% ../nbs/07_model.ipynb #ecc737b4
+# %% ../nbs/07_model.ipynb #f6f0e996
 L1 = {'l1_ratio': 1.} if tuple(map(int, sklearn.__version__.split('.')[:2])) >= (1, 8) else {'penalty': 'l1'}   # scikit-learn renamed it
 
 def log_loss(p: np.ndarray, labels: np.ndarray) -> float:
     "Mean of -log of the probability (n, 3) given to the true class."
     return float(-np.log(p[np.arange(len(labels)), labels].clip(1e-12)).mean())
 
+# %% ../nbs/07_model.ipynb #ecc737b4
 class Logistic(Rival):
     "Logistic regression on one part of the dataset."
     strengths = {'l2': (1e-4, 3e-4, 1e-3, 1e-2, 1e-1, 1.), 'l1': (.01, .02, .05, .1)}      # C, the inverse of the penalty
@@ -239,7 +242,7 @@ class Prompted(Rival):
         self._build().net.load_state_dict({k.removeprefix('net.'): torch.from_numpy(np.array(v)) for k, v in arrays.items() if k.startswith('net.')})
         return self
 
-# %% ../nbs/07_model.ipynb #059ec369
+# %% ../nbs/07_model.ipynb #a86a7398
 MODELS = {
     'majority':         Rival,
     'size':             partial(Logistic, 'size', 'l2'),
@@ -253,12 +256,15 @@ MODELS = {
     'autorad_shuffled': partial(Prompted, 'radiomics', shuffled=True),
     'autorad_paper_lr': partial(Prompted, 'radiomics', changes=PAPER_OPTIMISER),
 }
+
+# %% ../nbs/07_model.ipynb #bdd31f76
 ELSEWHERE = {   # name -> module, class
     'clip_lung': ('clip_lung', 'ClipLung'), 'zero_shot': ('clip_lung', 'ZeroShot'), 'pair_probe': ('clip_lung', 'PairProbe'),
     'prompts_alone': ('fusion', 'PromptsAlone'), 'late_fusion': ('fusion', 'LateFusion'), 'additive': ('fusion', 'Additive'),
     'soft_forest': ('fusion', 'SoftForest'), 'soft_l2': ('fusion', 'SoftLogistic'), 'ordinal': ('fusion', 'Ordinal'),
 }
 
+# %% ../nbs/07_model.ipynb #059ec369
 def open_model(
     name: str,           # in `MODELS` or `ELSEWHERE`
     protocol: Protocol,

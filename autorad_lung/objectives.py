@@ -45,7 +45,7 @@ def normalised(patches: Tensor) -> Tensor:
     "Each patch (..., P) with mean 0 and variance 1; a patch without contrast stays 0."
     return (patches - patches.mean(-1, keepdim=True)) / (patches.var(-1, unbiased=False, keepdim=True) + 1e-6).sqrt()
 
-# %% ../nbs/05b_objectives.ipynb #04f587d3
+# %% ../nbs/05b_objectives.ipynb #5d23643f
 IMAGE_WEIGHT = .4
 IGNORED = -100          # a place in a row of word ids that holds no word
 
@@ -53,6 +53,7 @@ def _decoder(width: int, layers: int, heads: int, hidden: int) -> Aimv2Encoder:
     "Blocks of the encoder's kind."
     return Aimv2Encoder(transformers.Aimv2VisionConfig(hidden_size=width, intermediate_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, attn_implementation='sdpa'))
 
+# %% ../nbs/05b_objectives.ipynb #04f587d3
 class Autoregressive(nn.Module):
     "AIMv2's objective around a tower; without `vocabulary` AIMv1's."
     def __init__(self, tower: transformers.Aimv2VisionModel, vocabulary: int | None = None, layers: int = 2, words: int = 64):
@@ -93,7 +94,7 @@ def pixel_loss(predicted: Tensor, target: Tensor, prefix: Tensor) -> Tensor:
     after = torch.arange(1, target.shape[1], device=target.device) >= prefix[:, None]                       # (B, I - 1)
     return ((predicted[:, :-1] - target[:, 1:]) ** 2).mean(-1)[after].mean()
 
-# %% ../nbs/05b_objectives.ipynb #381654d9
+# %% ../nbs/05b_objectives.ipynb #c125f4b0
 class Contrastive(nn.Module):
     "CLIP's objective around a tower and a text model (a `CLIPTextModelWithProjection`)."
     def __init__(self, tower: transformers.Aimv2VisionModel, text: transformers.CLIPTextModelWithProjection):
@@ -111,6 +112,7 @@ class Contrastive(nn.Module):
         loss = contrast(image, text, self.log_scale.exp().clamp(max=100))
         return loss, {'contrast': loss}
 
+# %% ../nbs/05b_objectives.ipynb #381654d9
 def contrast(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
     "Mean of both cross-entropies over the cosines (B, B) times `scale`; rows of length 1."
     cosines, own = scale * image @ text.T, torch.arange(len(image), device=image.device)

@@ -37,7 +37,7 @@ def newcombe(
     end = lambda sign, a, b: brentq(lambda t: t - auc - sign * z * sd(t), a, b)
     return (end(-1, 0., min(auc, 1 - 1e-9)) if auc > 0 else 0., end(1, max(auc, 1e-9), 1.) if auc < 1 else 1.)     # 0 and 1 themselves are roots that say nothing
 
-# %% ../nbs/09b_outcome.ipynb #102bb1d2
+# %% ../nbs/09b_outcome.ipynb #d7ede2c4
 def _check(scores, positive, patients):
     if not len(scores) == len(positive) == len(patients): raise CompanionError(f'{len(scores)} rows of scores, {len(positive)} outcomes, {len(patients)} patients', 'scores', 'give one of each per nodule')
     if (holes := scores.isna().any()).any(): raise CompanionError('a nodule without a score', holes.index[holes][0], 'leave the nodule out for every score')
@@ -49,6 +49,7 @@ def auc_interval(positive: np.ndarray, score: np.ndarray, patients: np.ndarray, 
     if len(np.unique(patients)) == len(patients): return a, *newcombe(a, int(positive.sum()), int((~positive).sum()))
     return a, *interval(weighted_auc(positive, score, patient_weights(patients, n_boot, seed)))
 
+# %% ../nbs/09b_outcome.ipynb #102bb1d2
 def auc_table(
     scores: pd.DataFrame,   # (n, k) one column a score, higher for malignant
     positive: np.ndarray,   # (n,) bool: found malignant

@@ -28,7 +28,7 @@ def median_rating(scores: str) -> float:
     "Median of the readers' ratings, e.g. '5;4;5' -> 5.0."
     return float(np.median([int(s) for s in scores.split(';')]))
 
-# %% ../nbs/01b_phantom.ipynb #c6750ad3
+# %% ../nbs/01b_phantom.ipynb #4d1cfa8b
 PARENCHYMA_HU = 35.   # sd of the lung's own texture, HU
 
 @dataclass(frozen=True)
@@ -39,13 +39,14 @@ class ScanTraits:
     grain_px: float       # sigma of the noise's correlation, pixels
     max_abs_hu: float     # largest |HU| in the scan
 
+# %% ../nbs/01b_phantom.ipynb #c6750ad3
 def scan_traits(scan_id: int) -> ScanTraits:
     "Simulated traits of a scan, from its id alone."
     rng = rng_of('scan', scan_id)
     ceiling = [3071., 2048., float(rng.integers(1300, 2900))][rng.choice(3, p=[.55, .15, .3])]
     return ScanTraits(rng.normal(-862, 42), float(np.exp(rng.normal(np.log(34), .3))), rng.uniform(.5, .8), ceiling)
 
-# %% ../nbs/01b_phantom.ipynb #3d14265f
+# %% ../nbs/01b_phantom.ipynb #7171d562
 def mm_grid(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], centre: np.ndarray) -> list[np.ndarray]:
     "Coordinates in mm from `centre` (voxel indices): arrays (Z, 1, 1), (1, Y, 1), (1, 1, X), float32."
     axes = [((np.arange(n) - c) * s).astype('f4') for n, c, s in zip(shape, centre, spacing_mm)]
@@ -55,6 +56,7 @@ def soft_step(x: np.ndarray, width: float) -> np.ndarray:
     "0 below -width, 1 above width, straight between."
     return np.clip(x * np.float32(.5 / width) + np.float32(.5), 0, 1)
 
+# %% ../nbs/01b_phantom.ipynb #304f6677
 def draw_tube(
     out: np.ndarray,          # (Z, Y, X) float32, changed in place: the larger of itself and the tube
     grid: list[np.ndarray],   # of `mm_grid`
@@ -72,6 +74,7 @@ def draw_tube(
     square = z * z + y * y + x * x - (t := np.clip(along, 0, np.float32(length))) * (2 * along - t)
     np.maximum(out[box], np.float32(level) * soft_step(np.float32(radius) - np.sqrt(np.maximum(square, 0)), .4), out=out[box])
 
+# %% ../nbs/01b_phantom.ipynb #3d14265f
 def unit(v) -> np.ndarray:
     "A vector of length 1."
     return np.asarray(v, float) / np.linalg.norm(v)
@@ -82,7 +85,7 @@ def grain(rng: np.random.Generator, shape: tuple, sigma: tuple) -> np.ndarray:
     f = gaussian_filter(rng.standard_normal(shape, dtype='f4'), sigma, mode='wrap', truncate=2.5)
     return f * np.float32(1 / max(f.std(), 1e-6))
 
-# %% ../nbs/01b_phantom.ipynb #d62871e2
+# %% ../nbs/01b_phantom.ipynb #86a0c610
 TEXTURE = [1, 2, 3, 4, 5]                 # rating:      ground glass .. part solid .. solid
 GROUND_HU = [-525, -415, -400, -140, 55]  # level of the ground part
 GROUND_SD = [85, 80, 80, 80, 45]          # between nodules
@@ -90,6 +93,7 @@ SOLID_SHARE = [0., .08, .22, .5, .5]       # of the nodule that is at the solid 
 SPECKLE_HU = [110, 90, 60, 45, 30]         # sd inside a nodule, HU
 SOLID_HU = (60., 30.)                     # mean and sd between nodules
 
+# %% ../nbs/01b_phantom.ipynb #d62871e2
 def matter(rng: np.random.Generator, fraction: np.ndarray, spacing_mm: tuple, texture: float) -> np.ndarray:
     "HU of the nodule's matter, wherever it is (Z, Y, X), float32; `fraction` is the nodule's share of each voxel."
     ground, spread, share, speckle = (np.interp(texture, TEXTURE, v) for v in (GROUND_HU, GROUND_SD, SOLID_SHARE, SPECKLE_HU))
@@ -100,9 +104,10 @@ def matter(rng: np.random.Generator, fraction: np.ndarray, spacing_mm: tuple, te
     core = soft_step(score - np.float32(np.quantile(inside, 1 - share)), .3) if share else np.float32(0)
     return np.float32(ground) + np.float32(max(solid - ground, 0)) * core + np.float32(speckle) * blotch
 
-# %% ../nbs/01b_phantom.ipynb #52f1d51f
+# %% ../nbs/01b_phantom.ipynb #332d6bcd
 CALCIFIED_HU = (1750., .45)   # median and log-sd between nodules of a full calcification
 
+# %% ../nbs/01b_phantom.ipynb #52f1d51f
 def calcium(rng: np.random.Generator, grid: list, fraction: np.ndarray, radius_mm: float, pattern: int) -> np.ndarray | float:
     "HU added by calcium, by the rated pattern: 1 popcorn, 2 laminated, 3 solid, 4 not central, 5 central, 6 none."
     if pattern >= 6: return 0.
@@ -129,9 +134,10 @@ def vessels(rng: np.random.Generator, grid: list) -> np.ndarray:
         draw_tube(out, grid, rng.uniform(low, high) - d * rng.uniform(2, 25), d, rng.uniform(10, 50), radius)
     return out
 
-# %% ../nbs/01b_phantom.ipynb #579d41b0
+# %% ../nbs/01b_phantom.ipynb #50d25ff4
 WALL_SHARE, WALL_GAP_MM = .85, 14.   # of nodules with the chest wall in the region; greatest gap between the two, often much less
 
+# %% ../nbs/01b_phantom.ipynb #579d41b0
 def wall(rng: np.random.Generator, grid: list, nodule: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     "Share of chest wall in each voxel and its HU, or None; `nodule` (N, 3) are the outlined voxels in mm."
     if rng.random() > WALL_SHARE: return None
@@ -146,7 +152,7 @@ def wall(rng: np.random.Generator, grid: list, nodule: np.ndarray) -> tuple[np.n
         tissue = tissue + rib * np.float32(rng.uniform(250, 600))
     return soft_step(away, .5), tissue
 
-# %% ../nbs/01b_phantom.ipynb #04bb5951
+# %% ../nbs/01b_phantom.ipynb #9ebfede3
 INSET = (.25, .48)       # readers outline generously: the nodule ends where the blurred agreement falls to this (ground glass, solid) ..
 FULL = .75               # .. and fills a voxel from this share of the way to its peak
 MARGIN_MM = (1.5, .75)   # blur for a margin rated 1 (poor) and 5 (sharp) ..
@@ -156,6 +162,7 @@ def radius_of(masks: np.ndarray, spacing_mm: tuple) -> float:
     "Radius in mm of the sphere with the readers' mean volume."
     return float((3 * masks.sum() / len(masks) * np.prod(spacing_mm) / (4 * np.pi))**(1 / 3))
 
+# %% ../nbs/01b_phantom.ipynb #04bb5951
 def share_of_nodule(rng, masks: np.ndarray, grid: list, spacing_mm: tuple, margin: float, spiculation: float, texture: float) -> np.ndarray:
     "The nodule's share of each voxel (Z, Y, X), from the readers' agreement: blurred by the rated margin and texture, with spicules by the rated spiculation."
     inset, haze, blur = (float(np.interp(rating, [1, 5], ends)) for rating, ends in ((texture, INSET), (texture, HAZE), (margin, MARGIN_MM)))
@@ -167,7 +174,7 @@ def share_of_nodule(rng, masks: np.ndarray, grid: list, spacing_mm: tuple, margi
         draw_tube(f, grid, .5 * radius * d, d, radius * rng.uniform(.7, 1.3), .35, level=.7)
     return f
 
-# %% ../nbs/01b_phantom.ipynb #959d1389
+# %% ../nbs/01b_phantom.ipynb #051d1449
 def near(masks: np.ndarray, spacing_mm: tuple) -> tuple[slice, ...]:
     "The outlines' box and a radius and 2 mm more: slices for (Z, Y, X)."
     grow, out = radius_of(masks, spacing_mm) + 2, []
@@ -176,6 +183,7 @@ def near(masks: np.ndarray, spacing_mm: tuple) -> tuple[slice, ...]:
         out.append(slice(max(on[0] - int(grow / s), 0), on[-1] + int(grow / s) + 2))
     return tuple(out)
 
+# %% ../nbs/01b_phantom.ipynb #5033ade0
 def draw_nodule(rng, hu: np.ndarray, masks: np.ndarray, grid: list, spacing_mm: tuple, ratings: dict[str, float]):
     "Lay the nodule over `hu` (Z, Y, X) float32, in place."
     b = near(masks, spacing_mm)
@@ -184,6 +192,7 @@ def draw_nodule(rng, hu: np.ndarray, masks: np.ndarray, grid: list, spacing_mm: 
     inner = matter(rng, f, spacing_mm, ratings['texture']) + calcium(rng, part, f, radius_of(masks, spacing_mm), round(ratings['calcification']))
     view += f * (inner - view)
 
+# %% ../nbs/01b_phantom.ipynb #959d1389
 def simulate_hu(masks: np.ndarray, spacing_mm: tuple, ratings: dict[str, float], nodule_id: str, scan: ScanTraits) -> np.ndarray:
     "Simulated HU (Z, Y, X) int16 around the outlined nodule; from the masks (R, Z, Y, X), four ratings and two ids alone."
     rng, voxels, shape = rng_of('nodule', nodule_id), np.argwhere(masks.any(0)), masks.shape[1:]

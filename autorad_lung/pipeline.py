@@ -76,7 +76,7 @@ class Setup:
         vars(new).update({k: v for k, v in vars(self).items() if k not in vars(new) and k in known})
         return new
 
-# %% ../nbs/11_pipeline.ipynb #33e32229
+# %% ../nbs/11_pipeline.ipynb #9ed391f8
 def limit_ledger(
     ledger: pd.DataFrame, # one row a nodule, as `cohort.ledger` gives it
     n: int | None,        # about how many nodules to keep; None: all
@@ -90,6 +90,7 @@ def limit_ledger(
     out = ledger.included & ~ledger.patient_id.isin(keep)
     return ledger.assign(included=ledger.included & ~out, label=ledger.label.mask(out, -1), reason=ledger.reason.mask(out, f'left out of a quick look at {n} nodules'))
 
+# %% ../nbs/11_pipeline.ipynb #33e32229
 def quarantine_ledger(
     ledger: pd.DataFrame,      # one row a nodule
     quarantine: pd.DataFrame,  # columns item (nodule_id) and reason
@@ -274,7 +275,7 @@ def from_parameters(
         raise CompanionError('this notebook has no such parameter', k, f'it has {", ".join(sorted({*extra, *known} & given))}')
     return Study(**{k: variables[k] for k in known if k in variables})
 
-# %% ../nbs/11_pipeline.ipynb #23f314a8
+# %% ../nbs/11_pipeline.ipynb #28454613
 def write_ledger(
     ledger: pd.DataFrame, # one row a nodule
     folder: Path,
@@ -287,6 +288,7 @@ def write_ledger(
         cohort.write_folds(paths['folds'], ledger)
     return paths
 
+# %% ../nbs/11_pipeline.ipynb #23f314a8
 def write_features(
     study: Study,
     folds: bool = False,  # with the folds, for training; one scan has too few patients for any

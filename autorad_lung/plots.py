@@ -39,7 +39,7 @@ def style() -> Iterator[None]:
     "The project's look, inside the `with` block only."
     with mpl.rc_context({**mpl.rcParamsDefault, **{k: mpl.rcParams[k] for k in ('backend', 'interactive')}, **STYLE}): yield
 
-# %% ../nbs/10_plots.ipynb #f683472a
+# %% ../nbs/10_plots.ipynb #f18c7432
 class Plate(Figure):
     "A figure with a `caption`, independent of pyplot."
     caption: str = ''
@@ -54,6 +54,7 @@ def plate(width: float, height: float, rows: int = 1, columns: int = 1, **axes) 
     fig.get_layout_engine().set(w_pad=.06, h_pad=.06)
     return fig, fig.subplots(rows, columns, squeeze=False, **axes)
 
+# %% ../nbs/10_plots.ipynb #f24c603f
 def finish(fig: Plate, caption: str) -> Plate:
     "Write the caption under the figure and fix the layout."
     fig.caption = caption
@@ -65,6 +66,7 @@ def finish(fig: Plate, caption: str) -> Plate:
     fig.set_layout_engine('none')
     return fig
 
+# %% ../nbs/10_plots.ipynb #f683472a
 def save_figure(
     fig: Figure,
     path_stem: Path | str,   # without extension; folders are made
@@ -76,7 +78,7 @@ def save_figure(
         with style(), atomic(path) as tmp: fig.savefig(tmp, format=path.suffix[1:], metadata=metadata, dpi=dpi)
     return paths
 
-# %% ../nbs/10_plots.ipynb #0bf13dd2
+# %% ../nbs/10_plots.ipynb #827909bf
 def caption(df: pd.DataFrame, what: str, source: str) -> str:
     "What is drawn, on how many nodules, from which source."
     seeds, folds = df['seed'].nunique(), df['fold'].nunique()
@@ -90,6 +92,7 @@ def _chosen(df, models):
     if missing := [m for m in models if m not in set(df['model'])]: raise CompanionError(f'there are no predictions of {missing[0]!r}', 'models', f'choose from {", ".join(order_models(df["model"]))}')
     return df[df['model'].isin(models)], models
 
+# %% ../nbs/10_plots.ipynb #a85c6bbf
 def _scored(df, models, table):
     "The summary to draw: as given, if it has all the models, or computed."
     if table is None: return summary(df)
@@ -105,11 +108,12 @@ def _panels(n, width, height, columns=3):
     for ax in axes.flat[n:]: ax.set_axis_off()
     return fig, list(axes.flat[:n])
 
+# %% ../nbs/10_plots.ipynb #0bf13dd2
 def _title(model, width=30): return textwrap.fill(model_name(model), width)
 
 def _intervals(table): return f'95 % intervals from {int(table["n_boot"].iloc[0]):,} resamples of patients'
 
-# %% ../nbs/10_plots.ipynb #5efcef45
+# %% ../nbs/10_plots.ipynb #66fa3981
 READERS_NOTE = '. *One reader against the mean of the other three, on the 897 nodules with four readers: each counts four times; not this cohort'
 
 def _draw_confusion(ax, c, title, ylabel):
@@ -123,6 +127,7 @@ def _draw_confusion(ax, c, title, ylabel):
     ax.set_ylabel("Readers' class" if ylabel else '')
     ax.tick_params(length=0); ax.spines[:].set_visible(False)
 
+# %% ../nbs/10_plots.ipynb #5efcef45
 def confusion_figure(
     df: pd.DataFrame,   # predictions
     source: str,        # the source's caption
@@ -137,7 +142,7 @@ def confusion_figure(
         for k, (ax, m) in enumerate(zip(axes, [*models, *(m for m in by_model if m not in models)])): _draw_confusion(ax, confusion(by_model[m]), _title(m), k % 3 == 0)
         return finish(fig, caption(df, 'Confusion matrices: nodules, and per cent of the row (the recall, on the diagonal).', source + READERS_NOTE * (readers is not None)))
 
-# %% ../nbs/10_plots.ipynb #1ffcc03c
+# %% ../nbs/10_plots.ipynb #d04c4a32
 def _draw_roc(ax, run, row, n_boot, seed):
     ax.plot([0, 1], [0, 1], color=GREY, lw=.8, ls=':')
     for k, c in enumerate(CLASSES):
@@ -149,12 +154,14 @@ def _draw_roc(ax, run, row, n_boot, seed):
     ax.set(xlim=(-.01, 1.01), ylim=(-.01, 1.01), aspect='equal', xticks=[0, .5, 1], yticks=[0, .5, 1], xlabel='False positive rate')
     ax.legend(loc='lower right', fontsize=8, handlelength=1.9, borderaxespad=.2)
 
+# %% ../nbs/10_plots.ipynb #73c6145b
 def _reader_points(ax, c):
     "One reader's false and true positive rate for each class, from a confusion matrix (3, 3)."
     for k, name in enumerate(CLASSES):
         false, true = (c[:, k].sum() - c[k, k]) / (c.sum() - c[k].sum()), c[k, k] / c[k].sum()
         ax.plot(false, true, '*', color=COLOURS[name], mec='white', mew=.6, ms=11, zorder=5)
 
+# %% ../nbs/10_plots.ipynb #1ffcc03c
 def roc_figure(
     df: pd.DataFrame, source: str, models=None,
     table: pd.DataFrame | None = None,  # of `summary`; computed if not given
@@ -173,11 +180,12 @@ def roc_figure(
             if readers is not None: _reader_points(ax, confusion(next(iter(runs(readers).values()))))
         return finish(fig, caption(df, f'One-vs-rest ROC, all test folds pooled; legend: AUC with 95 % interval; bands: pointwise 95 %, {n_boot:,} resamples of patients.', source + (READERS_NOTE.replace('*One', 'Stars: one')) * (readers is not None)))
 
-# %% ../nbs/10_plots.ipynb #936382fb
+# %% ../nbs/10_plots.ipynb #636135e5
 def _whiskers(ax, x, y, low, high, vertical=False, **how):
     "95 % interval as a plain line."
     (ax.vlines if vertical else ax.hlines)(*((x, low, high) if vertical else (y, low, high)), **({'color': INK, 'lw': 1.2} | how))
 
+# %% ../nbs/10_plots.ipynb #936382fb
 def f1_figure(
     df: pd.DataFrame, source: str, models=None, table: pd.DataFrame | None = None,
     readers: pd.DataFrame | None = None, # `agreement.reader_rows`: one more row
@@ -199,7 +207,7 @@ def f1_figure(
         fig.legend(*ax.get_legend_handles_labels(), loc='outside upper left', ncols=3)
         return finish(fig, caption(df, f'F1 by class; {_intervals(table)}.', source + READERS_NOTE * (readers is not None)))
 
-# %% ../nbs/10_plots.ipynb #20302c13
+# %% ../nbs/10_plots.ipynb #0b2b7d3e
 ONE_READER, CEILING = .522, (.72, .76)   # accuracy on the 897 nodules with four readers: facts of the annotations, see the readers notebook
 
 def _reference_lines(ax, t, metric, readers):
@@ -209,6 +217,7 @@ def _reference_lines(ax, t, metric, readers):
         ax.axvline(ONE_READER, color=READER, lw=1.3, ls='-.', label='One reader*', zorder=1)
         ax.axvspan(*CEILING, color=READER, alpha=.15, lw=0, label='Ceiling*', zorder=0)
 
+# %% ../nbs/10_plots.ipynb #20302c13
 def accuracy_figure(
     df: pd.DataFrame, source: str, models=None, table: pd.DataFrame | None = None,
     metrics=('accuracy', 'balanced_accuracy'),
@@ -255,9 +264,10 @@ def learning_figure(
         runs_ = history.drop_duplicates([c for c in ('fold', 'seed') if c in history] or ['part']).shape[0] if {'fold', 'seed'} & set(history) else 1
         return finish(fig, f'Mean and one standard deviation over {runs_} training runs; the test folds are not looked at. {source.rstrip(". ")}.')
 
-# %% ../nbs/10_plots.ipynb #741d54b3
+# %% ../nbs/10_plots.ipynb #27de8650
 REPORTED_CONTEXT = {50: .6610, 70: .6233}   # accuracy, Table 2, as reported (via a review)
 
+# %% ../nbs/10_plots.ipynb #741d54b3
 def context_figure(
     predictions: dict[int, pd.DataFrame],  # number of context tokens -> predictions
     source: str,
@@ -281,7 +291,7 @@ def context_figure(
         note = ' The reported points are of another, unpublished selection of nodules.' if reported else ''
         return finish(fig, caption(predictions[n_ctx[0]], f'{model_name(model)}; {_intervals(next(iter(tables.values())))}.{note}', source))
 
-# %% ../nbs/10_plots.ipynb #a07ac21a
+# %% ../nbs/10_plots.ipynb #32ee1882
 def _draw_reliability(ax, run):
     r = reliability(run)
     ax.bar((r['bin'] + .5) / 10, r['n'] / r['n'].sum(), .096, color=PALE, label='share of nodules')
@@ -289,6 +299,7 @@ def _draw_reliability(ax, run):
     ax.plot(r['confidence'], r['accuracy'], 'o-', color=INK, ms=5, lw=1.2, label='accuracy')
     ax.set(xlim=(.3, 1.01), ylim=(0, 1.02), xticks=[.4, .6, .8, 1], yticks=[0, .5, 1], xlabel='Confidence')
 
+# %% ../nbs/10_plots.ipynb #a07ac21a
 def reliability_figure(df: pd.DataFrame, source: str, models=None, table: pd.DataFrame | None = None) -> Plate:
     "Accuracy against confidence in ten equal bins, by model, with the expected calibration error."
     df, models = _chosen(df, models)
@@ -303,7 +314,7 @@ def reliability_figure(df: pd.DataFrame, source: str, models=None, table: pd.Dat
         fig.legend(*axes[0].get_legend_handles_labels(), loc='outside upper left', ncols=3)
         return finish(fig, caption(df, f'Confidence is the largest of the three probabilities, in ten equal bins. ECE: expected calibration error, with {_intervals(table)}.', source))
 
-# %% ../nbs/10_plots.ipynb #e1a748a4
+# %% ../nbs/10_plots.ipynb #b58bd82a
 def _draw_nodule(ax, image, mask, row):
     ax.imshow(image, cmap='gray', vmin=0, vmax=1, interpolation='nearest')
     if mask is not None and np.any(mask): ax.contour(np.asarray(mask, float), [.5], colors=['#FFD400'], linewidths=1.1)
@@ -315,6 +326,7 @@ def _draw_nodule(ax, image, mask, row):
     ax.set(xticks=[], yticks=[]); ax.spines[:].set_visible(False)
     ax.set_title(f'{row["nodule_id"]}\n{CLASSES[int(row["label"])]} → {CLASSES[said]} {p[said]:.2f}', fontsize=8, fontweight='normal' if right else 'bold')
 
+# %% ../nbs/10_plots.ipynb #e1a748a4
 def nodule_sheet(
     images,                   # (N, H, W) crops in [0, 1]
     masks,                    # (N, H, W) bool, or None

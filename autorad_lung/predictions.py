@@ -14,7 +14,7 @@ import pandas as pd
 from .artifacts import CompanionError
 from .protocol import CLASSES
 
-# %% ../nbs/08a_predictions.ipynb #eabcc58a
+# %% ../nbs/08a_predictions.ipynb #3b246ae5
 PROBABILITIES = tuple(f'p_{c}' for c in CLASSES)
 COLUMNS = ('nodule_id', 'patient_id', 'fold', 'seed', 'model', 'protocol', 'label', *PROBABILITIES)
 
@@ -24,6 +24,7 @@ def _refuse(wrong, what, where, remedy):
 
 def _varies(df, by, column): return df.groupby(by, observed=True)[column].nunique(dropna=False) > 1
 
+# %% ../nbs/08a_predictions.ipynb #06d87e30
 def _check_cells(df):
     "Columns, missing values, classes, probabilities."
     if missing := [c for c in COLUMNS if c not in df]: raise CompanionError(f'the predictions table lacks the column(s) {", ".join(missing)}', missing[0], f'it needs {", ".join(COLUMNS)}')
@@ -34,6 +35,7 @@ def _check_cells(df):
     _refuse(((p < 0) | (p > 1)).any(axis=1), 'a probability outside 0..1', 'p_*', 'give probabilities, not logits')
     _refuse((p.sum(axis=1) - 1).abs() > 1e-3, 'probabilities that do not sum to 1', 'p_*', 'normalise them over the three classes (to 0.001)')
 
+# %% ../nbs/08a_predictions.ipynb #eabcc58a
 def check_predictions(
     df: pd.DataFrame,  # predictions, columns as `COLUMNS` (others are kept)
 ) -> pd.DataFrame:     # the same rows, ordered by model, seed and nodule
@@ -77,7 +79,7 @@ def read_predictions(
         return df.assign(**{c: v for c, v in (('model', path.stem), ('seed', 0), ('protocol', 'foreign')) if c not in df})
     return check_predictions(pd.concat([read(Path(p)) for p in paths], ignore_index=True))
 
-# %% ../nbs/08a_predictions.ipynb #b200d3d2
+# %% ../nbs/08a_predictions.ipynb #99a70594
 class Run(NamedTuple):
     "Predictions of one model as arrays over its n nodules (sorted by id) and S seeds."
     nodules: np.ndarray   # (n,) ids
@@ -90,6 +92,7 @@ class Run(NamedTuple):
         "The nodules where `keep` (n,) is true."
         return Run(self.nodules[keep], self.patients[keep], self.labels[keep], self.folds[:, keep], self.proba[:, keep])
 
+# %% ../nbs/08a_predictions.ipynb #b200d3d2
 def runs(df: pd.DataFrame) -> dict[str, Run]:
     "Model -> `Run`, in the order of `order_models`; the table is checked first."
     def one(t):

@@ -65,9 +65,10 @@ def resize_weights(
     w = np.maximum(0, 1 - np.abs(np.arange(first, last) + .5 - centres[:, None]) / support)
     return w / w.sum(1, keepdims=True), first
 
-# %% ../nbs/03_preprocessing.ipynb #5e6f3741
+# %% ../nbs/03_preprocessing.ipynb #915e5c41
 AIR_HU = -1000.   # what a crop holds outside the image
 
+# %% ../nbs/03_preprocessing.ipynb #5e6f3741
 def crop_square(
     plane: np.ndarray,                      # (Y, X), any number type
     centre_yx: tuple[float, float],         # in pixel indices: (0, 0) is the centre of the first pixel

@@ -8,7 +8,7 @@ __all__ = ['MOST', 'IMAGE', 'TEXT', 'OBJECTIVES', 'NEEDS_TEXT', 'REVISION', 'sli
            'pretrain_all', 'reopen', 'pack_tower', 'unpack_tower', 'spare_nodules', 'spare_key', 'spare_corpus',
            'fold_parts', 'patients_seen', 'refuse_seen', 'described', 'sentences', 'spare_names', 'train_spare']
 
-# %% ../nbs/05c_pretraining.ipynb #ebd075e4
+# %% ../nbs/05c_pretraining.ipynb #2d58b09c
 import dataclasses, json, math, os, shutil, time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,6 +23,8 @@ from tqdm import tqdm
 from .artifacts import CompanionError, Rows, Store, atomic, content_key, file_digest, pmap, row_table, versions, write_table
 from .captions import TERMS, captions, find_readers, train_tokenizer
 from .cohort import lidc_nodules
+
+# %% ../nbs/05c_pretraining.ipynb #ebd075e4
 from .encoders import GAINS, draw, trained_folder
 from .objectives import IGNORED, Autoregressive, Contrastive, Masked
 from .phantom import SIMULATION
@@ -31,7 +33,7 @@ from .protocol import Protocol
 from .sources import Nifti, Nodule, Phantom, Source, read_nifti
 from .towers import TOWERS, Tower, architecture, tower
 
-# %% ../nbs/05c_pretraining.ipynb #8b3e2943
+# %% ../nbs/05c_pretraining.ipynb #73513239
 MOST = 12   # slices of one nodule
 
 def slices(nodule: Nodule, protocol: Protocol, size: int) -> dict:
@@ -46,6 +48,7 @@ def slices(nodule: Nodule, protocol: Protocol, size: int) -> dict:
         out[i] = crop_square(window(nodule.hu[k], protocol.hu_low, protocol.hu_high), np.argwhere(m[k]).mean(0), side, nodule.spacing_mm[1:], size, air)[0].clip(0, 1)
     return dict(nodule_id=nodule.nodule_id, patient_id=nodule.patient_id, n_slices=len(chosen), slices=out)
 
+# %% ../nbs/05c_pretraining.ipynb #8b3e2943
 def _slices(loader: Callable[[], Nodule], protocol: Protocol, size: int) -> dict: return slices(loader(), protocol, size)
 
 def slices_table(source: Source, ids: list[str], protocol: Protocol, size: int, store: Store, **parallel) -> Rows:
@@ -54,7 +57,7 @@ def slices_table(source: Source, ids: list[str], protocol: Protocol, size: int, 
     keys = {i: content_key('slices', PREPARE, source.key(i), about) for i in ids}
     return row_table(partial(_slices, protocol=protocol, size=size), {i: source.loader(i) for i in ids}, keys, store, 'slices', about, **{'desc': 'slices', **parallel})
 
-# %% ../nbs/05c_pretraining.ipynb #74aa2eaf
+# %% ../nbs/05c_pretraining.ipynb #7b237d4a
 @dataclasses.dataclass(frozen=True)
 class Corpus:
     "What is learnt from: M pictures of N nodules, and their captions."
@@ -71,6 +74,7 @@ class Corpus:
 
     def key(self) -> str: return content_key(self.pictures, self.nodule, list(map(list, self.texts)))
 
+# %% ../nbs/05c_pretraining.ipynb #74aa2eaf
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     "Settings of a run, the same for all objectives. AdamW, its moments, peak, decay and clipping as AIMv2 reports them."
@@ -83,13 +87,14 @@ class Recipe:
     clip: float = 1.              # of the gradient's norm
     zoom: float = .8              # the smallest part of a picture's side that is shown
 
-# %% ../nbs/05c_pretraining.ipynb #a5769d5e
+# %% ../nbs/05c_pretraining.ipynb #d3f4cf6a
 def _rows(m: int, batch: int, seed: int, step: int) -> np.ndarray:
     "Indices of step's pictures: one permutation of all m after the other, cut into batches."
     at = np.arange(step * batch, (step + 1) * batch)
     orders = {e: np.random.default_rng([seed, 0, e]).permutation(m) for e in np.unique(at // m)}
     return np.array([orders[i // m][i % m] for i in at])
 
+# %% ../nbs/05c_pretraining.ipynb #47d25fd1
 def augment(pictures: Tensor, rng: np.random.Generator, smallest: float) -> Tensor:
     "Turned by quarters, mirrored, and zoomed in on a square of `smallest` to 1 of the side: (B, S, S) -> (B, S, S)."
     b = len(pictures)
@@ -100,6 +105,7 @@ def augment(pictures: Tensor, rng: np.random.Generator, smallest: float) -> Tens
     grid = F.affine_grid(torch.from_numpy(theta).float(), (b, 1, *pictures.shape[1:]), align_corners=False)
     return F.grid_sample(pictures[:, None], grid, padding_mode='border', align_corners=False)[:, 0]
 
+# %% ../nbs/05c_pretraining.ipynb #a5769d5e
 def batch_of(corpus: Corpus, words: list[list[list[int]]], t: Tower, recipe: Recipe, seed: int, step: int) -> tuple[Tensor, Tensor]:
     "Pixels (B, 3, S, S), normalised for the tower, and word ids (B, T), `IGNORED` beyond a caption's end or where there is none."
     at, rng = _rows(len(corpus.pictures), recipe.batch, seed, step), np.random.default_rng([seed, 1, step])
@@ -109,7 +115,7 @@ def batch_of(corpus: Corpus, words: list[list[list[int]]], t: Tower, recipe: Rec
     pictures = augment(torch.from_numpy(corpus.pictures[at].astype('f4')), rng, recipe.zoom)
     return to_tower(pictures.numpy(), t.mean, t.std, t.size), ids
 
-# %% ../nbs/05c_pretraining.ipynb #aa670cd7
+# %% ../nbs/05c_pretraining.ipynb #4dd09af5
 IMAGE, TEXT = 'mini-aimv2', 'mini-clip-text'                        # whose architectures are trained
 OBJECTIVES = {'none': 'random weights', 'aimv2': 'patches, then the caption', 'aimv1': 'patches alone', 'mae': 'hidden patches', 'clip': 'which caption, which picture'}
 NEEDS_TEXT = ('aimv2', 'clip')
@@ -122,6 +128,7 @@ def first_values(model: nn.Module, seed: int, trained: bool) -> nn.Module:
             p.copy_(draw(n, tuple(p.shape), seed) * (.5 / gain if trained and p.ndim > 1 and 'embedding' not in n else 1))
     return model
 
+# %% ../nbs/05c_pretraining.ipynb #aa670cd7
 def build(objective: str, vocabulary: int, special: dict, seed: int) -> nn.Module:
     "An objective around a tower with first values from the seed: the same tower for all that are trained."
     if objective not in OBJECTIVES: raise CompanionError(f'there is no objective {objective!r}', '--objective', f'choose one of {", ".join(OBJECTIVES)}')
@@ -137,7 +144,7 @@ def rate(step: int, recipe: Recipe) -> float:
     warm = max(1, round(recipe.warmup * recipe.steps))
     return recipe.learning_rate * ((step + 1) / warm if step < warm else .5 * (1 + math.cos(math.pi * (step - warm) / max(recipe.steps - warm, 1))))
 
-# %% ../nbs/05c_pretraining.ipynb #a51861f9
+# %% ../nbs/05c_pretraining.ipynb #ae0a6783
 def _save(path: Path, model: nn.Module, optimiser, curve: list):
     "Checkpoint between two steps: one safetensors file, by one rename."
     moments = {f'moment.{i}.{k}': v for i, s in optimiser.state_dict()['state'].items() for k, v in s.items()}
@@ -153,8 +160,10 @@ def _resume(path: Path, model: nn.Module, optimiser) -> list:
     optimiser.load_state_dict(state)
     return arrays['curve'].tolist()
 
+# %% ../nbs/05c_pretraining.ipynb #9ec8ff1b
 def best_device() -> str: return 'cuda' if torch.cuda.is_available() else 'cpu'
 
+# %% ../nbs/05c_pretraining.ipynb #a51861f9
 def descend(model: nn.Module, corpus: Corpus, words: list, recipe: Recipe, seed: int, checkpoint: Path | None = None, every_s: float | None = None, quiet: bool | None = None,
             on_step: Callable = lambda step: None, desc: str = '', device: str = 'cpu') -> list[float]:
     "Train, from the checkpoint if there is one; the loss of every step. A checkpoint is written every `every_s` seconds (default: $AUTORAD_LUNG_CHECKPOINT_S, or 20)."
@@ -175,7 +184,7 @@ def descend(model: nn.Module, corpus: Corpus, words: list, recipe: Recipe, seed:
             on_step(step)
     return curve
 
-# %% ../nbs/05c_pretraining.ipynb #be3fc3ab
+# %% ../nbs/05c_pretraining.ipynb #1e0c2186
 REVISION = 2   # raise it when the code of a run changes its results
 
 def _objective(t: Tower) -> str: return t.name.partition('@')[0].rpartition('-')[2]
@@ -191,6 +200,7 @@ def _write(folder: Path, model: nn.Module, record: Tower, tokenizer=None):
     save_file({n: p.detach().cpu().contiguous() for n, p in model.named_parameters()}, folder/'model.safetensors', metadata={'format': 'pt'})
     if tokenizer: tokenizer.save_pretrained(folder)
 
+# %% ../nbs/05c_pretraining.ipynb #be3fc3ab
 def _publish(store: Store, names: dict, model: nn.Module, tokenizer, curve: list, about: dict):
     "All towers of a run, with what the objective needed around them."
     for kind, name in names.items():
@@ -228,7 +238,7 @@ def pretrain(
     checkpoint.unlink(missing_ok=True)
     return names
 
-# %% ../nbs/05c_pretraining.ipynb #28959f3c
+# %% ../nbs/05c_pretraining.ipynb #41c16ee1
 def _one(job: tuple, corpora: dict, recipe: Recipe, root: str) -> dict[str, str]:
     objective, seed, part = job
     return pretrain(objective, corpora[part], recipe, seed, Store(root), quiet=True)
@@ -237,6 +247,7 @@ def pretrain_all(jobs: list[tuple], corpora: dict[tuple, Corpus], recipe: Recipe
     "Towers of many runs: (objective, seed, part) -> kind -> name, where `corpora[part]` is what is learnt from. Several runs side by side."
     return dict(zip(jobs, pmap(partial(_one, corpora=corpora, recipe=recipe, root=str(store.root)), jobs, **{'desc': 'pre-training', **parallel})))
 
+# %% ../nbs/05c_pretraining.ipynb #28959f3c
 def reopen(name: str, store: Store) -> nn.Module:
     "The objective around a trained image tower, with the parts that only it needed; not for the contrastive one."
     t = tower(name, 'image'); folder = trained_folder(t, store)
@@ -245,12 +256,13 @@ def reopen(name: str, store: Store) -> nn.Module:
     model.load_state_dict({f'tower.{k}': v for k, v in load_file(folder/'model.safetensors').items()} | rest)
     return model.eval()
 
-# %% ../nbs/05c_pretraining.ipynb #537ad738
+# %% ../nbs/05c_pretraining.ipynb #d38e51cd
 def pack_tower(out: Path, t: Tower, store: Store):
     "Copy a tower's checkpoint into a folder, as files tower.RUN.NAME."
     for p in sorted(trained_folder(t, store).iterdir()):
         if p.is_file(): shutil.copyfile(p, out/f'tower.{t.run}.{p.name}')
 
+# %% ../nbs/05c_pretraining.ipynb #537ad738
 def unpack_tower(folder: Path, t: Tower, store: Store):
     "Put a tower that `pack_tower` left in a folder into the store, unless it is there; a `CompanionError` for a missing or damaged one."
     if store.open('tower', t.run): return
@@ -262,7 +274,7 @@ def unpack_tower(folder: Path, t: Tower, store: Store):
     with store.publish('tower', t.run, **{k: v for k, v in about.items() if k not in ('stage', 'key', 'files')}) as f:
         for n in about['files'].keys() & files.keys(): shutil.copyfile(files[n], f/n)
 
-# %% ../nbs/05c_pretraining.ipynb #d983677f
+# %% ../nbs/05c_pretraining.ipynb #3ba0207a
 def spare_nodules(nodules: pd.DataFrame) -> pd.DataFrame:
     "Nodules of the patients who have none with three readers or more."
     return nodules[nodules.groupby('patient_id').n_readers.transform('max') < 3]
@@ -277,6 +289,7 @@ def spare_corpus(store: Store, **parallel) -> Corpus:
     rows = slices_table(Phantom(spare), spare.nodule_id.tolist(), Protocol(), tower(IMAGE).size, store, **parallel)
     return Corpus.of(rows, captions(spare))
 
+# %% ../nbs/05c_pretraining.ipynb #062e8ff5
 def fold_parts(folds: list[int]) -> list[tuple[int, ...]]:
     "The folds in two parts: (0, 1), (2, 3, 4)."
     folds = sorted(folds)
@@ -287,6 +300,7 @@ def patients_seen(name: str, store: Store) -> set[str]:
     t = tower(name)
     return set(json.loads((trained_folder(t, store)/'manifest.json').read_text())['patients']) if t.trained_here else set()
 
+# %% ../nbs/05c_pretraining.ipynb #d983677f
 def refuse_seen(names: list[str], patients: set[str], store: Store):
     "A `CompanionError` if a tower was trained on one of the patients."
     for n in names:
@@ -307,7 +321,7 @@ def sentences(source: Source, nodules: pd.DataFrame, store: Store) -> dict[str, 
     "Captions of a source's nodules; none where nobody described them."
     return {} if (table := described(source, nodules, store)) is None else captions(table)
 
-# %% ../nbs/05c_pretraining.ipynb #4b0a19de
+# %% ../nbs/05c_pretraining.ipynb #4c31f7e0
 def _recipe(p: Protocol) -> Recipe: return Recipe(steps=p.pretrain_steps)
 
 def spare_names(p: Protocol) -> dict[str, str]:
@@ -321,6 +335,7 @@ def _train_spare(objective: str, protocol: Protocol, root: str):
 
 def _call(job: Callable): return job()
 
+# %% ../nbs/05c_pretraining.ipynb #4b0a19de
 def train_spare(p: Protocol, store: Store, beside: Sequence[Callable] = (), **parallel):
     "Train the towers that the protocol means and the cache lacks, and do the other work `beside` in the meantime. A tower of another run cannot be made up: `trained_folder` says so."
     meant = set(spare_names(p.replace(image_tower=p.image_tower.partition('@')[0], text_tower=p.text_tower.partition('@')[0])).values())

@@ -142,7 +142,7 @@ def preset(
     if name not in PRESETS: raise CompanionError(f'there is no preset {name!r}', 'preset', f'choose one of {", ".join(PRESETS)}')
     return Protocol(name=name, **PRESETS[name]).replace(**changes)
 
-# %% ../nbs/00_protocol.ipynb #46050b2b
+# %% ../nbs/00_protocol.ipynb #b3a45e13
 def parse_settings(
     text: str | dict | None, # 'n_ctx=10 thickness_max_mm=2.5', or a dict of the same
 ) -> dict:            # name -> value of the field's type
@@ -157,6 +157,7 @@ def parse_settings(
     Protocol().replace(**out)
     return out
 
+# %% ../nbs/00_protocol.ipynb #46050b2b
 def _from_text(f, v):
     kind = f.metadata['of_type']
     try: return None if v == 'None' else {'True': True, 'False': False}[v] if kind is bool else tuple(v.split(',')) if kind is tuple else kind(v)

@@ -25,7 +25,7 @@ from .preprocessing import consensus, slice_index
 from .protocol import Protocol
 from .sources import Nodule, Source
 
-# %% ../nbs/04b_radiomics.ipynb #78ce70e2
+# %% ../nbs/04b_radiomics.ipynb #70453df0
 RECIPES = ('paper', 'paper1502', 'true2d', 'volume')
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Recipe:
 
 def _recipe_file(name): return yaml.safe_load((importlib.resources.files('autorad_lung')/'recipes'/name).read_text(encoding='utf-8'))
 
+# %% ../nbs/04b_radiomics.ipynb #78ce70e2
 @functools.cache
 def recipe(
     name: str = 'paper', # 'paper' (1,500), 'paper1502', 'true2d' (1,497) or 'volume' (1,502, the whole 3-D mask)
@@ -53,7 +54,7 @@ def recipe(
     if len(shape + rest) != mine['count']: raise AssertionError(f'names.yaml: {name} lists {len(shape + rest)} names and announces {mine["count"]}')
     return Recipe(name, _recipe_file(f'{name}.yaml'), tuple(shape + rest), mine['mask'])
 
-# %% ../nbs/04b_radiomics.ipynb #649a69a4
+# %% ../nbs/04b_radiomics.ipynb #c7d93ecb
 TEXTURE = ('glcm', 'glrlm', 'glszm', 'gldm', 'ngtdm')
 
 def _transform(image: str) -> str: return 'log' if image.startswith('log-sigma') else image.split('-')[0]
@@ -68,6 +69,7 @@ def families(names) -> pd.DataFrame:
         rows.append((n, image, cls_, feature, transform, 'texture' if cls_ in TEXTURE else cls_, deep))
     return pd.DataFrame(rows, columns=['name', 'image', 'cls', 'feature', 'transform', 'family', 'needs_3d'])
 
+# %% ../nbs/04b_radiomics.ipynb #649a69a4
 def select(
     names,        # feature names
     *words: str,  # families, classes, transforms, images or 'needs-3d'; 'a|b' is either, 'not a' its opposite; all words must hold
@@ -83,7 +85,7 @@ def select(
         keep &= np.any([sets[p] for p in parts], axis=0) ^ word.startswith('not ')
     return list(f.name[keep])
 
-# %% ../nbs/04b_radiomics.ipynb #49f6223e
+# %% ../nbs/04b_radiomics.ipynb #63ebe2c9
 KEPT_SIGMAS, NEEDED_SIGMAS = 10, 8
 
 def margin(recipe: Recipe, spacing_mm, sigmas: float = KEPT_SIGMAS) -> np.ndarray:
@@ -94,13 +96,14 @@ def slices_needed(recipe: Recipe, dz_mm: float) -> int:
     "Fewest slices on which no LoG image is dropped (PyRadiomics: 4, and ceil(sigma / dz) + 1)."
     return max([4] + [math.ceil(s / dz_mm) + 1 for s in recipe.sigmas_mm])
 
+# %% ../nbs/04b_radiomics.ipynb #49f6223e
 def pad_z(hu: np.ndarray, mask: np.ndarray, n: int = 4) -> tuple[np.ndarray, np.ndarray, int]:
     "Repeat the outer slices until there are `n`; the mask gets empty ones. Returns both, and the number of slices added."
     add = max(0, n - len(hu)); before = add // 2
     width = ((before, add - before), (0, 0), (0, 0))
     return np.pad(hu, width, 'edge'), np.pad(mask, width), add
 
-# %% ../nbs/04b_radiomics.ipynb #351ab7d6
+# %% ../nbs/04b_radiomics.ipynb #611c9d71
 @dataclass(frozen=True)
 class Crop:
     "What an engine is given: the mask's box and its margin."
@@ -112,6 +115,7 @@ class Crop:
 
 def _box(mask): return np.array([[(a := np.flatnonzero(mask.any(tuple({0, 1, 2} - {k}))))[0], a[-1] + 1] for k in range(3)])
 
+# %% ../nbs/04b_radiomics.ipynb #75f8b90b
 def crop(hu: np.ndarray, mask: np.ndarray, spacing_mm, recipe: Recipe, slice_rule: str = 'middle') -> Crop:
     "The mask (of one slice, for the slice recipes), its box and the recipe's margin, padded in z where LoG needs it. Bad input: `CompanionError`."
     hu, mask = _checked(hu, mask, spacing_mm)
@@ -127,6 +131,7 @@ def crop(hu: np.ndarray, mask: np.ndarray, spacing_mm, recipe: Recipe, slice_rul
     out, roi, added = pad_z(hu[cut], mask[cut], slices_needed(recipe, spacing_mm[0]))
     return Crop(out, roi, tuple(map(float, spacing_mm)), short, added)
 
+# %% ../nbs/04b_radiomics.ipynb #351ab7d6
 def _checked(hu, mask, spacing_mm) -> tuple[np.ndarray, np.ndarray]:
     "Arrays as the engines want them: whole HU in int16, bool; whatever cannot be a CT and its mask is refused."
     hu, mask = np.asarray(hu), np.asarray(mask) != 0
@@ -151,7 +156,7 @@ def declared(values: dict, recipe: Recipe) -> np.ndarray:
                              f'recipe {recipe.name}', CAUSES.get(_transform(images[0]), CAUSES['original']))
     return np.real(np.array([values[n] for n in recipe.names])).astype('f8')
 
-# %% ../nbs/04b_radiomics.ipynb #e75a6937
+# %% ../nbs/04b_radiomics.ipynb #289aeeb3
 SCALED_BY_MAXIMUM, MAX_LEVELS, MANY_LEVELS = ('Square', 'SquareRoot', 'Logarithm', 'Exponential'), 2048, 256
 
 def _sitk(array, spacing_mm):
@@ -163,6 +168,7 @@ def _extractor(params: str) -> RadiomicsFeatureExtractor:
     pyradiomics.setVerbosity(60)           # here, because each worker process has a logger of its own
     return RadiomicsFeatureExtractor(json.loads(params))
 
+# %% ../nbs/04b_radiomics.ipynb #350f6421
 def filtered(kind: str, hu: np.ndarray, spacing_mm, scan_max: float | None, settings: dict):
     "PyRadiomics' images of one type, (image, name, settings), with max |HU| of the scan in place of the crop's where the filter scales by it."
     fn, n = getattr(imageoperations, f'get{kind}Image'), len(hu)
@@ -178,6 +184,7 @@ def _bounded(image, mask, name, settings):
     if 'binCount' not in settings and (levels := np.ptp(x) / settings.get('binWidth', 25)) > MAX_LEVELS:
         raise CompanionError(f'{levels:.0f} grey levels in the {name} image', 'image', "look for metal or a wrong rescale slope in it, or use scan_maximum='fixed', which clips HU")
 
+# %% ../nbs/04b_radiomics.ipynb #e75a6937
 @np.errstate(all='ignore')
 def pyradiomics_features(hu: np.ndarray, mask: np.ndarray, spacing_mm, recipe: Recipe, scan_max: float | None = None) -> dict:
     "The reference engine: name -> value, from PyRadiomics' own filters and feature classes. `scan_max`: max |HU| of the whole scan, None for the crop's."
@@ -208,7 +215,7 @@ def _values(c: Crop, recipe: Recipe, engine: str, scan_max: float | None) -> np.
     scan_max = max(scan_max or 0., float(np.abs(c.hu.astype('i4')).max()))
     return declared(ENGINES[engine_for(engine, recipe)](c.hu, c.mask, c.spacing_mm, recipe, scan_max), recipe)
 
-# %% ../nbs/04b_radiomics.ipynb #f711fbf2
+# %% ../nbs/04b_radiomics.ipynb #6ff4517c
 def read_volume(path: Path) -> tuple[np.ndarray, tuple, tuple]:
     "Array (z, y, x), spacing (dz, dy, dx) in mm, and the grid (size, spacing, origin, direction), of any file that SimpleITK reads."
     if not Path(path).is_file(): raise CompanionError('there is no such file', path, 'check the path')
@@ -217,6 +224,7 @@ def read_volume(path: Path) -> tuple[np.ndarray, tuple, tuple]:
     grid = [image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()]
     return sitk.GetArrayFromImage(image), image.GetSpacing()[::-1], grid
 
+# %% ../nbs/04b_radiomics.ipynb #d358d259
 def _load(image, mask, spacing_mm):
     "Image and mask as arrays, and the spacing; two files must lie on one grid."
     grids = []
@@ -226,6 +234,7 @@ def _load(image, mask, spacing_mm):
         raise CompanionError('image and mask do not lie on the same grid', 'mask', 'resample the mask to the image (nearest neighbour)')
     return np.asarray(image), np.asarray(mask), spacing_mm
 
+# %% ../nbs/04b_radiomics.ipynb #f711fbf2
 def extract(
     image: np.ndarray | str | Path,  # HU (slice, row, column), or a file (NIfTI, NRRD, ...)
     mask: np.ndarray | str | Path,   # same grid; non-zero is the nodule
@@ -241,7 +250,7 @@ def extract(
     c = crop(hu, mask, spacing_mm, recipe, slice_rule)
     return pd.Series(_values(c, recipe, engine, float(np.abs(np.rint(hu)).max()) if scan_max is None else scan_max), index=recipe.names)
 
-# %% ../nbs/04b_radiomics.ipynb #7d0984ec
+# %% ../nbs/04b_radiomics.ipynb #167eaf38
 FIXED_HU = (-1024, 3071)
 
 def _scan_rule(rule: str, hu, recorded):
@@ -256,6 +265,7 @@ def _extremes(names: tuple, width: float):
     images = [n.rsplit('_', 2)[0] for n in names if n.endswith('_firstorder_Maximum') and not n.startswith('exponential')]
     return *(np.array([at[f'{i}_firstorder_{m}imum'] for i in images]) for m in ('Max', 'Min')), np.array([1 if i == 'lbp-2D' else width for i in images])
 
+# %% ../nbs/04b_radiomics.ipynb #9f401d1f
 def _most_levels(values: np.ndarray, r: Recipe) -> int:
     "Grey levels of the image that has most."
     high, low, width = _extremes(r.names, r.params['setting']['binWidth'])
@@ -267,6 +277,7 @@ def _scan_ends(nodule: Nodule) -> np.ndarray:
     low = np.array(nodule.origin_zyx); high = low + nodule.hu.shape
     return np.stack([low == 0, [low[0] > 0 and (high[1:] < 512).all() and (low[1:] > 0).all(), *(high[1:] == 512)]], 1)   # above: the last cause left
 
+# %% ../nbs/04b_radiomics.ipynb #7d0984ec
 def nodule_features(nodule: Nodule, protocol: Protocol) -> dict:
     "One row: flags and `features` float64 (F,), for the consensus mask and the protocol's slice, recipe, engine and rule for the scan's maximum."
     r = recipe(protocol.recipe)
@@ -277,7 +288,7 @@ def nodule_features(nodule: Nodule, protocol: Protocol) -> dict:
     return dict(nodule_id=nodule.nodule_id, n_voxels=int(c.mask.sum()), n_nan=int(np.isnan(values).sum()), padded_z=c.padded_z, margin_short=int(short.max()),
                 margin_short_z=int(short[0].max()), scan_max_missing=missing, levels=levels, many_levels=levels > MANY_LEVELS, features=values)
 
-# %% ../nbs/04b_radiomics.ipynb #1899e44f
+# %% ../nbs/04b_radiomics.ipynb #47f7bb30
 REVISION = 1   # raise it when a number changes that the libraries' versions do not tell
 LIBRARIES = ('pyradiomics', 'numpy', 'scipy', 'SimpleITK', 'PyWavelets', 'scikit-image', 'numba')
 
@@ -288,6 +299,7 @@ def _settings(protocol: Protocol) -> dict:
     r = recipe(protocol.recipe)
     return {'revision': REVISION, 'protocol': protocol.stage('mask', 'radiomics'), 'recipe': {'params': r.params, 'names': list(r.names)}, 'versions': versions(*LIBRARIES)}
 
+# %% ../nbs/04b_radiomics.ipynb #1899e44f
 def radiomics_table(
     source: Source,     # phantom, nifti, lidc, or a control over one of them
     ids: list[str],     # nodule ids
@@ -301,7 +313,7 @@ def radiomics_table(
     if engine_for(protocol.engine, recipe(protocol.recipe)) == 'fast' and len(rows.table): recheck(source, rows, protocol, store)
     return rows
 
-# %% ../nbs/04b_radiomics.ipynb #c3b0d57e
+# %% ../nbs/04b_radiomics.ipynb #a003d5a8
 def floors(names) -> np.ndarray:
     "Below this a value counts as this large when differences are taken: 1e-5; for the skewness of LoG images .01, since ITK's float32 moves it by some 3e-7 even where it is near 0."
     return np.array([1e-2 if n.startswith('log-') and n.endswith('Skewness') else 1e-5 for n in names])
@@ -315,6 +327,7 @@ def tolerance(names) -> np.ndarray:
     "Largest relative difference that counts as equal: 1e-6; for LoG, which ITK computes in float32, 1e-4."
     return np.array([1e-4 if n.startswith('log-') else 1e-6 for n in names])
 
+# %% ../nbs/04b_radiomics.ipynb #c3b0d57e
 def recheck(source: Source, rows: Rows, protocol: Protocol, store: Store, n: int = 5) -> dict:
     "Recompute `n` nodules with PyRadiomics (drawn by the rows' keys); print and keep the largest difference, and refuse one above `tolerance`."
     key = content_key('radiomics check', list(rows.table['key']), n)

@@ -16,13 +16,15 @@ from radiomics import cShape
 from radiomics.glcm import RadiomicsGLCM
 from .artifacts import CompanionError
 
-# %% ../nbs/04a_radiomics_fast.ipynb #51401d83
+# %% ../nbs/04a_radiomics_fast.ipynb #9d501d16
 def _sized(small, large, kind, percentage, noun):
     "The sixteen features of a matrix grey level × size, in the order in which `_size_features` computes them."
     return (f'{small}Emphasis', f'{large}Emphasis', 'GrayLevelNonUniformity', 'GrayLevelNonUniformityNormalized', f'{kind}NonUniformity', f'{kind}NonUniformityNormalized',
             percentage, 'GrayLevelVariance', f'{noun}Variance', f'{noun}Entropy', f'LowGrayLevel{_EMPH[noun]}Emphasis', f'HighGrayLevel{_EMPH[noun]}Emphasis',
             f'{small}LowGrayLevelEmphasis', f'{small}HighGrayLevelEmphasis', f'{large}LowGrayLevelEmphasis', f'{large}HighGrayLevelEmphasis')
 _EMPH = {'Run': 'Run', 'Zone': 'Zone', 'Dependence': ''}
+
+# %% ../nbs/04a_radiomics_fast.ipynb #e1dbe6f1
 COMPUTED = {  # class -> features in the order in which they are computed
     'firstorder': ('Energy', 'TotalEnergy', 'Entropy', 'Minimum', '10Percentile', '90Percentile', 'Maximum', 'Mean', 'Median', 'InterquartileRange', 'Range',
                    'MeanAbsoluteDeviation', 'RobustMeanAbsoluteDeviation', 'RootMeanSquared', 'Skewness', 'Kurtosis', 'Variance', 'Uniformity'),
@@ -37,9 +39,11 @@ _DROPPED = {('gldm', 'GrayLevelNonUniformityNormalized'), ('gldm', '')}
 _SORTED = [sorted(((f, start + k) for k, f in enumerate(names) if (c, f) not in _DROPPED), key=lambda p: p[0] + 'FeatureValue')   # (feature, column computed)
            for (c, names), start in zip(COMPUTED.items(), np.cumsum([0] + [len(n) for n in COMPUTED.values()]))]
 _COLUMNS = np.array([k for c in _SORTED for _, k in c])
+
+# %% ../nbs/04a_radiomics_fast.ipynb #51401d83
 MCC_COLUMN = 18 + COMPUTED['glcm'].index('MCC')
 
-# %% ../nbs/04a_radiomics_fast.ipynb #9728d902
+# %% ../nbs/04a_radiomics_fast.ipynb #d79e9f33
 _REST = ('square', 'squareroot', 'logarithm', 'exponential', 'gradient', 'lbp-2D')
 _SHAPE = ('MeshVolume', 'VoxelVolume', 'SurfaceArea', 'SurfaceVolumeRatio', 'Sphericity', 'Maximum3DDiameter', 'Maximum2DDiameterSlice', 'Maximum2DDiameterColumn',
           'Maximum2DDiameterRow', 'MajorAxisLength', 'MinorAxisLength', 'Elongation', 'LeastAxisLength', 'Flatness')
@@ -53,6 +57,7 @@ def _get_recipe(recipe: str) -> tuple:
     if recipe not in RECIPES: raise CompanionError(f'{recipe!r} is no slice recipe', 'recipe', f'choose one of {", ".join(RECIPES)}')
     return RECIPES[recipe]
 
+# %% ../nbs/04a_radiomics_fast.ipynb #9728d902
 def image_names(recipe: str = 'paper') -> list[str]:
     "The filtered images of a recipe, in PyRadiomics' order."
     _, _, axes, sigmas = _get_recipe(recipe)
@@ -63,7 +68,7 @@ def fast_names(recipe: str = 'paper') -> list[str]:
     kind, shape, _, _ = _get_recipe(recipe)
     return [f'original_{kind}_{f}' for f in shape] + [f'{i}_{c}_{f}' for i in image_names(recipe) for c, fs in zip(COMPUTED, _SORTED) for f, _ in fs]
 
-# %% ../nbs/04a_radiomics_fast.ipynb #c9c8ab1f
+# %% ../nbs/04a_radiomics_fast.ipynb #d869f889
 EPS = np.spacing(1)   # PyRadiomics' guard in logarithms
 MAX_LEVELS = 2048     # spanned by an image; a CT in -1024..3071 HU stays below 500. The one array that is levels by levels (for MCC) is then 32 MB at most
 @numba.njit(cache=True)
@@ -77,6 +82,8 @@ def _sum(x):
         s = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
     for i in range(whole, len(x)): s += x[i]
     return s
+
+# %% ../nbs/04a_radiomics_fast.ipynb #c9c8ab1f
 @numba.njit(cache=True)
 def _percentile(x, q):
     "Percentile of sorted `x`, interpolated linearly as `numpy.percentile` does."
@@ -85,7 +92,7 @@ def _percentile(x, q):
     t, a, b = at - k, x[k], x[min(k + 1, len(x) - 1)]
     return b - (b - a) * (1 - t) if t >= .5 else a + (b - a) * t
 
-# %% ../nbs/04a_radiomics_fast.ipynb #e586c647
+# %% ../nbs/04a_radiomics_fast.ipynb #bb0d4600
 @numba.njit(cache=True)
 def _robust_deviation(x, low, high):
     "Mean absolute deviation of the values in [low, high]; NaN where there are none."
@@ -96,6 +103,8 @@ def _robust_deviation(x, low, high):
     mean = _sum(inner[:n]) / n
     for i in range(n): inner[i] = abs(inner[i] - mean)
     return _sum(inner[:n]) / n
+
+# %% ../nbs/04a_radiomics_fast.ipynb #e586c647
 @numba.njit(cache=True)
 def _firstorder(x, s, counts, volume, f):
     "The 18 first-order features of values `x` (and sorted: `s`), with the `counts` of the grey levels present; `volume` of a voxel in mm³."
@@ -113,7 +122,7 @@ def _firstorder(x, s, counts, volume, f):
     spread = f[16] if f[16] != 0 else 1.                    # PyRadiomics' guard for a flat region
     f[14], f[15] = _sum(d2 * d) / n / spread**1.5, _sum(d2 * d2) / n / spread**2
 
-# %% ../nbs/04a_radiomics_fast.ipynb #02cb2c14
+# %% ../nbs/04a_radiomics_fast.ipynb #b0827e70
 @numba.njit(cache=True)
 def _round(v, single): return np.float64(np.float32(v)) if single else v
 @numba.njit(cache=True)
@@ -128,6 +137,8 @@ def _edges(x, width, count, single):
     start = _round(lo - rest, single)
     span = _round(_round(hi + 2 * width, single) - start, single) / width
     return start, _round(start + width, single) - start, int(math.ceil(_round(span, single))), np.inf
+
+# %% ../nbs/04a_radiomics_fast.ipynb #02cb2c14
 @numba.njit(cache=True)
 def _discretise(x, width, count, single):
     "Grey level (1 and up) of each value: the number of edges that it reaches."
@@ -140,7 +151,7 @@ def _discretise(x, width, count, single):
         level[i] = k + 1
     return level
 
-# %% ../nbs/04a_radiomics_fast.ipynb #c42f68ca
+# %% ../nbs/04a_radiomics_fast.ipynb #318b9698
 @numba.njit(cache=True)
 def _by_level(level, place, size):
     "Grey levels that occur, pixels in their order, first pixel of each, and a rimmed array of level numbers (-1: outside the mask)."
@@ -157,6 +168,8 @@ def _by_level(level, place, size):
         order[fill[k]] = place[i]; fill[k] += 1
         at[place[i]] = k
     return gray.astype(np.float64), order, first, at
+
+# %% ../nbs/04a_radiomics_fast.ipynb #c42f68ca
 @numba.njit(cache=True)
 def _flush(row, lo, hi, i, rows, cols, counts, n):
     "Move the non-zero counts of `row[lo:hi + 1]` to the end of the list of entries and clear them; gives the new length."
@@ -166,7 +179,7 @@ def _flush(row, lo, hi, i, rows, cols, counts, n):
             row[j] = 0; n += 1
     return n
 
-# %% ../nbs/04a_radiomics_fast.ipynb #7b228293
+# %% ../nbs/04a_radiomics_fast.ipynb #041a7883
 @numba.njit(cache=True)
 def _glcm_entries(order, first, at, step, rows, cols, counts):
     "Fill the entries (i, j, P) of the symmetric co-occurrence matrix for neighbours `step` places apart; gives their number."
@@ -178,6 +191,8 @@ def _glcm_entries(order, first, at, step, rows, cols, counts):
                 if j >= 0: row[j] += 1; lo = min(lo, j); hi = max(hi, j)
         n = _flush(row, lo, hi, i, rows, cols, counts, n)
     return n
+
+# %% ../nbs/04a_radiomics_fast.ipynb #7b228293
 @numba.njit(cache=True)
 def _information(p, rows, cols, px, hxy):
     "Informational measures of correlation Imc1 and Imc2."
@@ -195,7 +210,7 @@ def _information(p, rows, cols, px, hxy):
     gain = 1 - math.e ** (-2 * (hxy2 - hxy))
     return imc1, 0. if hxy2 == hxy else (math.sqrt(gain) if gain >= 0 else np.nan)
 
-# %% ../nbs/04a_radiomics_fast.ipynb #54d9927c
+# %% ../nbs/04a_radiomics_fast.ipynb #ef0e2d79
 @numba.njit(cache=True, error_model='numpy')
 def _largest(a, b2, sign):
     "Largest eigenvalue of `sign` times the tridiagonal matrix with diagonal `a`, squared off-diagonal `b2`; all lie in [-1, 1]."
@@ -214,6 +229,8 @@ def _largest(a, b2, sign):
         x -= step
         if not step > 1e-15: break
     return x
+
+# %% ../nbs/04a_radiomics_fast.ipynb #54d9927c
 @numba.njit(cache=True, error_model='numpy')
 def _tridiagonal(a):
     "Diagonal and squared off-diagonal of the tridiagonal matrix similar to the symmetric `a` (overwritten): Householder, last row first."
@@ -299,7 +316,7 @@ def _size_features(counts, rows, sizes, gray, f):
     for k in range(16):
         if k != 9: f[k] /= total
 
-# %% ../nbs/04a_radiomics_fast.ipynb #0da40d25
+# %% ../nbs/04a_radiomics_fast.ipynb #b8556574
 @numba.njit(cache=True)
 def _glrlm_entries(order, first, at, step, longest, rows, cols, counts):
     "Entries (i, length, P) of the run-length matrix along `step`: a run starts where the pixel before is of another level."
@@ -313,6 +330,8 @@ def _glrlm_entries(order, first, at, step, longest, rows, cols, counts):
             row[length] += 1; hi = max(hi, length)
         n = _flush(row, 1, hi, i, rows, cols, counts, n)
     return n
+
+# %% ../nbs/04a_radiomics_fast.ipynb #0da40d25
 @numba.njit(cache=True)
 def _glszm_entries(order, first, at, steps, rows, cols, counts):
     "Entries (i, size, P) of the size-zone matrix: connected pixels of one level, grown from a stack."
@@ -332,7 +351,7 @@ def _glszm_entries(order, first, at, steps, rows, cols, counts):
         n = _flush(row, 1, hi, i, rows, cols, counts, n)
     return n
 
-# %% ../nbs/04a_radiomics_fast.ipynb #4422ab3a
+# %% ../nbs/04a_radiomics_fast.ipynb #e165ac74
 @numba.njit(cache=True)
 def _neighbours(order, first, at, steps, gray, s, rows, cols, counts):
     "Entries (i, dependence, P) of the dependence matrix, and NGTDM's sums `s` of |level - mean of the neighbours|."
@@ -348,6 +367,8 @@ def _neighbours(order, first, at, steps, gray, s, rows, cols, counts):
             if around: s[i] += abs(gray[i] - total / around)
         n = _flush(row, 1, 9, i, rows, cols, counts, n)
     return n
+
+# %% ../nbs/04a_radiomics_fast.ipynb #4422ab3a
 @numba.njit(cache=True)
 def _ngtdm(pixels, s, gray, f):
     "The 5 neighbourhood features, from the number of pixels and `s` of each level."
@@ -368,7 +389,7 @@ def _ngtdm(pixels, s, gray, f):
     f[3] = complexity / total
     f[4] = strength / sum_s if sum_s else 0.
 
-# %% ../nbs/04a_radiomics_fast.ipynb #309dbb5e
+# %% ../nbs/04a_radiomics_fast.ipynb #48e71ac1
 @numba.njit(cache=True)
 def _directed(order, first, at, gray, steps, lined, longest, entries, glcm, glrlm):
     "Means over the four directions of the GLCM and GLRLM features; True where MCC is too near zero to be told from rounding."
@@ -390,6 +411,8 @@ def _directed(order, first, at, gray, steps, lined, longest, entries, glcm, glrl
     for k in range(16): glrlm[k] = glrlm[k] / lined.sum() if lined.any() else np.nan
     if len(gray) == 1: glcm[15] = 1.
     return near_zero
+
+# %% ../nbs/04a_radiomics_fast.ipynb #309dbb5e
 @numba.njit(cache=True)
 def _textures(images, ordered, single, widths, bins, place, size, steps, lined, longest, volume, out, levels, near_zero):
     "Rows of 95 features (GLDM with its two unused) for the pixel values `images` (image, pixel), and the same sorted; grey levels spanned, and doubtful MCC, by image."
@@ -417,7 +440,7 @@ def _mcc_theirs(x: np.ndarray, inside: np.ndarray, width: float, count: int) -> 
         warnings.simplefilter('ignore')                        # the mean of NaNs only is NaN, as wanted
         return float(glcm.execute()['MCC'])
 
-# %% ../nbs/04a_radiomics_fast.ipynb #1d8cba03
+# %% ../nbs/04a_radiomics_fast.ipynb #89dafc70
 @functools.lru_cache(maxsize=256)
 def _window_areas(spacing_mm: tuple) -> np.ndarray:
     "Mesh area in mm² of each 2 x 2 window (bits: upper left, upper right, lower left, lower right), above and below the slice together."
@@ -428,6 +451,8 @@ def _window_areas(spacing_mm: tuple) -> np.ndarray:
         area[kind] += cShape.calculate_coefficients(cube, np.array(spacing_mm))[0]
     return area
 _WINDOW_VOLUMES = np.array([0, 2, 2, 12, 2, 12, 4, 34, 2, 4, 12, 34, 12, 34, 34, 48]) / 48   # voxels, by kind of window
+
+# %% ../nbs/04a_radiomics_fast.ipynb #1d8cba03
 @numba.njit(cache=True)
 def _distances(mask, dz, dy, dx):
     "Squared diameters of the mesh of a slice: within a plane z, within a row y, and over all. Points are in half pixels."
@@ -454,7 +479,7 @@ def _distances(mask, dz, dy, dx):
             if b == 0: row = max(row, d)
     return plane, row, whole
 
-# %% ../nbs/04a_radiomics_fast.ipynb #db282798
+# %% ../nbs/04a_radiomics_fast.ipynb #7e6ec3ce
 def _mesh(mask, spacing_mm):
     "Area in mm² and volume in mm³ of the marching-cubes mesh of a one-slice mask."
     m = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.int64)
@@ -468,6 +493,8 @@ def _variances(coordinates: np.ndarray, spacing_mm) -> np.ndarray:
     x /= np.sqrt(len(coordinates))
     v = np.linalg.eigvals(np.dot(x.T.copy(), x)).real
     return np.sort(np.where((v < 0) & (v > -1e-10), 0, v))
+
+# %% ../nbs/04a_radiomics_fast.ipynb #37aff1f1
 def _shape(mask: np.ndarray, spacing_mm: tuple) -> list[float]:
     "The 14 shape features of a mask (rows, columns) on one slice, in the order of `_SHAPE`; mm, mm², mm³."
     dz, dy, dx = spacing_mm
@@ -476,6 +503,8 @@ def _shape(mask: np.ndarray, spacing_mm: tuple) -> list[float]:
     least, minor, major = _variances(np.array((np.ones(mask.sum(), int), *(a + 1 for a in np.nonzero(mask)))).T, spacing_mm)
     return [volume, mask.sum() * math.prod(spacing_mm), area, area / volume, (36 * np.pi * volume**2)**(1 / 3) / area, *np.sqrt([whole, plane, row, column]),
             *(4 * np.sqrt([major, minor])), np.sqrt(minor / major), 4 * np.sqrt(least), np.sqrt(least / major)]
+
+# %% ../nbs/04a_radiomics_fast.ipynb #db282798
 def _shape2d(mask: np.ndarray, spacing_mm: tuple) -> list[float]:
     "The 9 in-plane shape features, in the order of `_SHAPE2D`; the outline is PyRadiomics' own C code."
     padded, pixel = np.pad(mask, 1), np.array(spacing_mm[1:])
@@ -484,7 +513,7 @@ def _shape2d(mask: np.ndarray, spacing_mm: tuple) -> list[float]:
     return [np.sqrt(minor / major), 4 * np.sqrt(major), diameter, surface, 4 * np.sqrt(minor), perimeter, perimeter / surface, mask.sum() * pixel.prod(),
             2 * np.sqrt(np.pi * surface) / perimeter]
 
-# %% ../nbs/04a_radiomics_fast.ipynb #ff8d76fa
+# %% ../nbs/04a_radiomics_fast.ipynb #37766e5e
 TAPS = np.array([pywt.Wavelet('coif1').dec_lo, pywt.Wavelet('coif1').dec_hi])   # (low or high, 6)
 @numba.njit(cache=True)
 def _axis(start, stop, n):
@@ -496,6 +525,8 @@ def _axis(start, stop, n):
         beyond = max(start + o + 4 - even, 0)                  # taps that reach past the wrapped end come first, in reverse
         for j in range(6): order[o, j] = beyond - 1 - j if j < beyond else j
     return source, order
+
+# %% ../nbs/04a_radiomics_fast.ipynb #ff8d76fa
 @numba.njit(cache=True)
 def _filter(x, taps, order, out):
     "Low- and high-pass (2, rows, columns) of `x` (rows, columns + 5) along its rows."
@@ -530,7 +561,7 @@ def _wavelet(hu, z, y0, y1, x0, x1, axes, taps):
             for bz in range(2): bands[(4 * bx + 2 * by + bz - 1) % 8] = along_z[bz].reshape(h, w)   # the low-pass band comes last
     return bands
 
-# %% ../nbs/04a_radiomics_fast.ipynb #920421a7
+# %% ../nbs/04a_radiomics_fast.ipynb #f9dfc232
 @functools.lru_cache(maxsize=4096)
 def _deriche(scale: float, order: int) -> tuple[np.ndarray, np.ndarray]:
     "Coefficients (4 of the input, 5 of the output) of ITK's recursive Gaussian (order 0, or second derivative: 2) at `scale` = sigma in voxels."
@@ -548,6 +579,8 @@ def _deriche(scale: float, order: int) -> tuple[np.ndarray, np.ndarray]:
     i, sn, sd = np.arange(5), q.sum(), d.sum()
     dn, en, dd, ed = (q * i[:4]).sum(), (q * i[:4]**2).sum(), (d * i).sum(), (d * i**2).sum()
     return q / ((en * sd**2 - ed * sn * sd - 2 * dn * dd * sd + 2 * dd**2 * sn) / sd**3), d
+
+# %% ../nbs/04a_radiomics_fast.ipynb #920421a7
 @numba.njit(cache=True)
 def _line_weights(q, d, total, n, start, stop):
     "Weights (stop - start, n) that give outputs `start:stop` of a line of `n` voxels, continued by its end values; the impulse response `h` sums to `total`."
@@ -574,7 +607,7 @@ def _log_itk(hu: np.ndarray, box: tuple, spacing_mm: tuple, sigma_mm: float) -> 
     image.SetSpacing([float(d) for d in spacing_mm[::-1]])
     return sitk.GetArrayFromImage(sitk.LaplacianRecursiveGaussian(image, sigma_mm, True))[box][0]
 
-# %% ../nbs/04a_radiomics_fast.ipynb #53a07fa2
+# %% ../nbs/04a_radiomics_fast.ipynb #4ce8a4cb
 @numba.njit(cache=True)
 def _gradient(hu, z, y0, y1, x0, x1, dz, dy, dx):
     "Gradient magnitude (rows, columns) in HU/mm of slice `z`, as float32 values."
@@ -588,6 +621,8 @@ def _gradient(hu, z, y0, y1, x0, x1, dz, dy, dx):
             out[y - y0, x - x0] = math.sqrt(gx * gx + gy * gy + gz * gz)
     return out
 _RING = np.round(np.array([-np.sin(np.arange(8) * np.pi / 4), np.cos(np.arange(8) * np.pi / 4)]), 5)   # rows and columns of the neighbours, as scikit-image rounds them
+
+# %% ../nbs/04a_radiomics_fast.ipynb #9b49ade0
 @numba.njit(cache=True)
 def _lbp(hu, z, y0, x0, inside):
     "Uniform local binary pattern, 0 to 9, at the pixels `inside` (rows, columns) of the box that starts at (y0, x0) of slice `z`; 0 elsewhere."
@@ -607,12 +642,14 @@ def _lbp(hu, z, y0, x0, inside):
         for i in range(1, 8): changes += ring[i] != ring[i - 1]; ones += ring[i]
         out[a, b] = ones if changes <= 2 else 9
     return out
+
+# %% ../nbs/04a_radiomics_fast.ipynb #53a07fa2
 def _pointwise(x: np.ndarray, m: float) -> list[np.ndarray]:
     "Square, square root, logarithm and exponential of HU `x` (float), scaled by `m` = max |HU|."
     size, sign = np.abs(x), np.sign(x)
     return [(1 / np.sqrt(m) * x)**2, sign * np.sqrt(size * m), sign * np.log(size + 1) * (m / np.log(m + 1)), np.exp(np.log(m) / m * x)]
 
-# %% ../nbs/04a_radiomics_fast.ipynb #af0cbd43
+# %% ../nbs/04a_radiomics_fast.ipynb #97a7ec9b
 def slices_needed(spacing_mm: tuple, recipe: str = 'paper') -> int:
     "Slices that a crop must have for every LoG image of the recipe."
     return max(4, *(math.ceil(s / spacing_mm[0]) + 1 for s in _get_recipe(recipe)[3]))
@@ -622,6 +659,8 @@ def pad_z(hu: np.ndarray, mask: np.ndarray, minimum: int = 4) -> tuple[np.ndarra
     add = max(minimum - len(hu), 0)
     ends = ((add // 2, add - add // 2), (0, 0), (0, 0))
     return np.pad(hu, ends, mode='edge'), np.pad(mask, ends), add
+
+# %% ../nbs/04a_radiomics_fast.ipynb #af0cbd43
 def _check(hu, mask, spacing_mm, recipe, scan_max):
     "Box of the mask on its slice, and max |HU|; a `CompanionError` for what PyRadiomics refuses, leaves out or cannot compute."
     if hu.ndim != 3 or hu.shape != mask.shape: raise CompanionError(f'image {hu.shape} and mask {mask.shape} are not two equal volumes', 'mask', 'give (slice, row, column) arrays')
@@ -638,13 +677,15 @@ def _check(hu, mask, spacing_mm, recipe, scan_max):
     if scan_max is not None and not scan_max >= own: raise CompanionError(f'scan_max {scan_max} is below the max |HU| of the crop, {own:g}', 'scan_max', 'clip the crop, or give the maximum of its scan')
     return (slice(z[0], z[0] + 1), slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1)), own
 
-# %% ../nbs/04a_radiomics_fast.ipynb #697f0886
+# %% ../nbs/04a_radiomics_fast.ipynb #3d717915
 def _on_edge(x: np.ndarray, own: float) -> bool:
     "Would LoG values `x` of an image with max |HU| `own` tell our rounding from ITK's?"
     s, near = np.sort(x), 1e-7 * own
     p10, p90 = _percentile(s, 10), _percentile(s, 90)
     tied = (np.abs(x - p10) < near).sum() > 1 or (np.abs(x - p90) < near).sum() > 1
     return bool(tied or np.abs(x - 25 * np.round(x / 25)).min() < near or min(abs(v) for v in (x.mean(), s[0], p10, s[len(s) // 2], p90, s[-1])) < 1e-4 * own)
+
+# %% ../nbs/04a_radiomics_fast.ipynb #47beeca1
 def _images(hu, box, inside, spacing_mm, recipe, own, scan_max):
     "Pixel values (image, pixel) of all filtered images of the recipe inside the mask, and how many LoG images ITK made."
     (z, _), (y0, y1), (x0, x1) = ((s.start, s.stop) for s in box)
@@ -657,12 +698,14 @@ def _images(hu, box, inside, spacing_mm, recipe, own, scan_max):
     planes = [original, *_wavelet(hu, z, y0, y1, x0, x1, axes, TAPS)]
     rest = [*_pointwise(original, own if scan_max is None else float(scan_max)), _gradient(hu, z, y0, y1, x0, x1, *spacing_mm), _lbp(hu, z, y0, x0, inside)]
     return np.array([*(p[inside] for p in planes), *logs, *(p[inside] for p in rest)], dtype=float), by_itk
+
+# %% ../nbs/04a_radiomics_fast.ipynb #697f0886
 @functools.lru_cache
 def _binning(recipe):
     "Per image: made by ITK in float32, bin width, bin count."
     return tuple(np.array(v) for v in zip(*((n == 'gradient' or n.startswith('log-sigma'), WIDTHS.get(n, 25.), COUNTS.get(n, 0)) for n in image_names(recipe))))
 
-# %% ../nbs/04a_radiomics_fast.ipynb #594fe03f
+# %% ../nbs/04a_radiomics_fast.ipynb #94548100
 def fast_features(
     hu: np.ndarray,                # (Z, Y, X) whole HU
     mask: np.ndarray,              # (Z, Y, X) bool, non-zero on exactly one slice
@@ -689,6 +732,7 @@ def fast_features(
     values = np.concatenate([shape, out[:, _COLUMNS].ravel()])
     return (values, {'n_levels': int(levels.max()), 'many_levels': bool(levels.max() > 256), 'log_by_itk': by_itk}) if return_flags else values
 
+# %% ../nbs/04a_radiomics_fast.ipynb #594fe03f
 def warm_up() -> float:
     "Compile everything, or load it from numba's cache; gives the seconds that took."
     start, hu, mask = time.perf_counter(), np.arange(1024).reshape(4, 16, 16) * 7919 % 1009, np.zeros((4, 16, 16), bool)

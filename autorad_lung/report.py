@@ -20,7 +20,7 @@ from .explorer import write_explorer
 from .headline import headline_of
 from .pipeline import Study, notebooks, write_features
 
-# %% ../nbs/11i_report.ipynb #625eeaf9
+# %% ../nbs/11i_report.ipynb #3decc294
 TABLE1 = ['majority', 'size', 'radiomics_l2', 'radiomics_l1', 'forest', 'linear_probe', 'coop', 'cocoop', 'autorad_shuffled', 'autorad_paper_lr', 'autorad']
 CONTEXTS = (10, 30, 50, 70)   # of the paper's Table 2
 SEEDS = (0,)
@@ -35,6 +35,7 @@ MORE = {   # what the paper leaves open; run when asked for
 }
 TITLES = PAPER | MORE
 
+# %% ../nbs/11i_report.ipynb #625eeaf9
 def chosen(
     only: list[str] | None,   # names, or None for those of the paper
     everything: bool = False, # all there are
@@ -43,7 +44,7 @@ def chosen(
     for name in set(only or []) - set(TITLES): raise CompanionError('there is no such notebook', name, f'choose from {", ".join(TITLES)}')
     return list(TITLES) if everything else [n for n in TITLES if n in (only or PAPER)]
 
-# %% ../nbs/11i_report.ipynb #6fcec6ef
+# %% ../nbs/11i_report.ipynb #9e07bff9
 def package_key() -> str:
     "Key of the package's code, recipes and templates."
     here = Path(__file__).parent
@@ -56,6 +57,7 @@ def commit() -> str:
     except (OSError, subprocess.TimeoutExpired): return ''
     return head.stdout.strip() + '+' * bool(changed.stdout.strip()) if head.returncode == 0 else ''
 
+# %% ../nbs/11i_report.ipynb #5d7b3e56
 def notebook_key(study: Study, name: str) -> str:
     "What the outputs of a paper notebook depend on."
     cells = [c.source for c in nbformat.read(notebooks()/'paper'/f'{name}.ipynb', 4).cells]
@@ -66,18 +68,20 @@ def outputs(study: Study, name: str) -> list[Path]:
     "Files that a notebook wrote: those that begin with its name."
     return sorted(p for d in ('tables', 'figures', 'notebooks') for p in (study.folder/d).glob(f'{name}[._]*') if p.suffix != '.done')
 
+# %% ../nbs/11i_report.ipynb #6fcec6ef
 def holds(study: Study, name: str, key: str) -> bool:
     "Whether a notebook was run with this key and none of its outputs has changed since."
     try: done = json.loads((study.folder/'notebooks'/f'{name}.done').read_text())
     except (OSError, ValueError): return False
     return done['key'] == key and all((study.folder/f).is_file() and file_digest(study.folder/f) == d for f, d in done['files'].items())
 
-# %% ../nbs/11i_report.ipynb #32b7b5d8
+# %% ../nbs/11i_report.ipynb #1be8c3ad
 def _html(notebook: Path, title: str) -> str:
     "An executed notebook as one page that asks the network for nothing."
     exporter = nbconvert.HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True, mathjax_url='', require_js_url='', jquery_url='', mermaid_js_url='')
     return exporter.from_notebook_node(nbformat.read(notebook, 4), resources={'metadata': {'name': title}})[0]
 
+# %% ../nbs/11i_report.ipynb #32b7b5d8
 def run_notebook(
     study: Study,
     name: str,     # 'table1', ...
@@ -104,7 +108,7 @@ def conclusion(notebook: Path) -> str:
     said = [o.data.get('text/markdown', '') for c in cells[after:] if c.cell_type == 'code' for o in c.outputs if 'data' in o]
     return '\n\n'.join(t for t in said if t)
 
-# %% ../nbs/11i_report.ipynb #8921b310
+# %% ../nbs/11i_report.ipynb #005fd07a
 def _picture(path: Path) -> str: return 'data:image/png;base64,' + base64.b64encode(path.read_bytes()).decode()
 
 def _items(study: Study, name: str) -> dict:
@@ -116,6 +120,7 @@ def _items(study: Study, name: str) -> dict:
                 tables=[dict(html=pd.read_csv(p, dtype=str, keep_default_na=False).to_html(index=False, border=0), caption=text(p)) for p in files if p.suffix == '.csv'],
                 figures=[dict(src=_picture(p), caption=text(p), stem=p.stem) for p in files if p.suffix == '.png'])
 
+# %% ../nbs/11i_report.ipynb #28dd83a2
 def environment() -> dict[str, str]:
     "Versions that the numbers were made with."
     libs = versions('numpy', 'scipy', 'scikit-learn', 'torch', 'transformers', 'pyradiomics', 'SimpleITK', 'PyWavelets', 'numba', 'pylidc', 'autorad-lung')
@@ -131,6 +136,7 @@ def map_table(study: Study) -> pd.DataFrame:
                  for f in done['files'] if f.endswith(('.csv', '.png', '.svg'))]
     return pd.DataFrame(rows, columns=['file', 'notebook', 'source', 'quick', 'protocol', 'commit'])
 
+# %% ../nbs/11i_report.ipynb #8921b310
 def write_report(
     study: Study,
     names: list[str], # notebooks to show
@@ -146,7 +152,7 @@ def write_report(
     write_text(study.folder/'report'/'index.html', page)
     return study.folder/'report'/'index.html'
 
-# %% ../nbs/11i_report.ipynb #1995b88d
+# %% ../nbs/11i_report.ipynb #20f1b371
 COSTS = dict(table1=50, table2=15, figure2=25, readers=175, selection=300, prompts=700, what_carries_the_signal=120, radiomic_families=660, radiomics_stability=300, encoders=680, pretraining=3600,
              aggregation=700, robustness=620, binary=75, trust=60, pathology=40, beyond=1300)   # notebook -> processor seconds on 641 nodules
 YARDSTICK_S = .081   # processor time of `_yardstick` on that machine
@@ -161,6 +167,7 @@ def _yardstick() -> float:
             best = min(best, time.process_time() - start)
     return best
 
+# %% ../nbs/11i_report.ipynb #1995b88d
 def listing(study: Study) -> pd.DataFrame:
     "Every notebook: name, title, whether it has been run in this folder, and minutes: its own if it was, else estimated for this machine from the nodules of the cohort and the number of workers."
     per_minute, share = 60 * study.parallel['workers'] * YARDSTICK_S / _yardstick(), len(study.ids) / 641

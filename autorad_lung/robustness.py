@@ -7,7 +7,7 @@ __all__ = ['READERS', 'SHARPEN_MM', 'KINDS', 'REVISION', 'SCORES', 'one_reader',
            'noisy', 'smoothed', 'sharpened', 'thick', 'Kind', 'kind', 'alter', 'altered_rows', 'altered_dataset',
            'embedded', 'Reopened', 'Losses', 'loss_table']
 
-# %% ../nbs/09d_robustness.ipynb #4f133dc4
+# %% ../nbs/09d_robustness.ipynb #49bd8359
 import dataclasses, functools
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +22,8 @@ from .comparisons import resampled_difference
 from .metrics import confusions, count_scores, patient_weights
 from .model import Dataset
 from .predictions import PROBABILITIES, runs
+
+# %% ../nbs/09d_robustness.ipynb #4f133dc4
 from .preprocessing import consensus, prepare
 from .protocol import Protocol
 from .radiomics import LIBRARIES, nodule_features, recipe
@@ -29,7 +31,7 @@ from .sources import Nodule, Source
 from .stability import _rng, _smooth, _with_mask
 from .training import fitted
 
-# %% ../nbs/09d_robustness.ipynb #af4a472b
+# %% ../nbs/09d_robustness.ipynb #431263aa
 READERS = ('all', 'any one', 'smallest', 'largest')
 
 def one_reader(nodule: Nodule, which: str, level: float) -> Nodule:
@@ -45,6 +47,7 @@ def depth(mask: np.ndarray, pixel: tuple | None = None) -> np.ndarray:
     d = np.stack([edt(m) - edt(~m) if m.any() else np.full(m.shape, -99.) for m in mask])
     return d - np.sign(d) * half
 
+# %% ../nbs/09d_robustness.ipynb #af4a472b
 def outline(nodule: Nodule, mm: float, level: float) -> Nodule:
     "The consensus moved outwards by so many mm (inwards where negative), slice by slice; no slice is added."
     return _with_mask(nodule, depth(consensus(nodule.masks, level), nodule.spacing_mm[1:]) > -mm)
@@ -60,7 +63,7 @@ def beside(nodule: Nodule, mm: float, level: float) -> Nodule:
     by = np.rint(mm * np.array([np.sin(angle), np.cos(angle)]) / nodule.spacing_mm[1:])
     return _with_mask(nodule, ndimage.shift(consensus(nodule.masks, level).astype('u1'), (0, *by), order=0) > 0)
 
-# %% ../nbs/09d_robustness.ipynb #03a28d7a
+# %% ../nbs/09d_robustness.ipynb #6029243e
 SHARPEN_MM = 1.   # sd of the blur whose opposite sharpening adds
 
 def _hu(nodule: Nodule, hu: np.ndarray) -> Nodule: return dataclasses.replace(nodule, hu=np.rint(hu).clip(-32768, 32767).astype('i2'))
@@ -76,6 +79,7 @@ def noisy(nodule: Nodule, sd: float, level: float) -> Nodule:
     "Noise of this standard deviation, HU, added."
     return _hu(nodule, nodule.hu + sd * _smooth(_rng(nodule, 'noise'), nodule.hu.shape, (0, .6, .6)))
 
+# %% ../nbs/09d_robustness.ipynb #646ec5e3
 def smoothed(nodule: Nodule, mm: float, level: float) -> Nodule:
     "A Gaussian blur of this standard deviation, mm, in the plane of the slice."
     return _hu(nodule, _blur(nodule, mm))
@@ -84,6 +88,7 @@ def sharpened(nodule: Nodule, amount: float, level: float) -> Nodule:
     "So many times the difference from the image blurred by 1 mm, added (unsharp masking)."
     return _hu(nodule, nodule.hu + amount * (nodule.hu - _blur(nodule, SHARPEN_MM)))
 
+# %% ../nbs/09d_robustness.ipynb #03a28d7a
 def thick(nodule: Nodule, mm: float, level: float) -> Nodule:
     "Each slice the mean over so many mm; as it is where its slices are further apart already."
     reach = mm / nodule.spacing_mm[0] / 2
@@ -92,7 +97,7 @@ def thick(nodule: Nodule, mm: float, level: float) -> Nodule:
     weights = np.clip(np.minimum(k + .5, reach) - np.maximum(k - .5, -reach), 0, None)
     return _hu(nodule, ndimage.correlate1d(nodule.hu.astype(float), weights / weights.sum(), axis=0, mode='nearest'))
 
-# %% ../nbs/09d_robustness.ipynb #38272b5c
+# %% ../nbs/09d_robustness.ipynb #dfd80b9a
 @dataclasses.dataclass(frozen=True)
 class Kind:
     "One kind of alteration."
@@ -108,13 +113,14 @@ class Kind:
     @property
     def parts(self) -> tuple: return ('embedding', 'radiomics') if self.nodule else ('embedding',)
 
+# %% ../nbs/09d_robustness.ipynb #38272b5c
 def _crop(protocol: Protocol, times: float) -> Protocol: return protocol.replace(crop_factor=protocol.crop_factor * times)
 
 def _window(protocol: Protocol, times: float) -> Protocol:
     centre, half = (protocol.hu_low + protocol.hu_high) / 2, (protocol.hu_high - protocol.hu_low) / 2
     return protocol.replace(hu_low=centre - half * times, hu_high=centre + half * times)
 
-# %% ../nbs/09d_robustness.ipynb #c48dc41a
+# %% ../nbs/09d_robustness.ipynb #1e67d9e6
 KINDS = {
     'readers':   Kind("one reader's outline", READERS, 'all', ('smallest', 'largest'), one_reader),
     'outline':   Kind('outline moved outwards, mm', (-1., -.5, 0., .5, 1., 2.), 0., (-1., 2.), outline),
@@ -129,6 +135,7 @@ KINDS = {
     'window':    Kind("HU window, times the protocol's", (.5, .75, 1., 1.5, 2.), 1., (.5, 2.), settings=_window),
 }
 
+# %% ../nbs/09d_robustness.ipynb #c48dc41a
 def kind(name: str) -> Kind:
     "A kind by name."
     if name not in KINDS: raise CompanionError(f'there is no alteration {name!r}', 'kind', f'choose one of {", ".join(KINDS)}')
@@ -142,7 +149,7 @@ def alter(nodule: Nodule, name: str, level, protocol: Protocol) -> tuple[Nodule,
     if level == k.clean: return nodule, protocol
     return (k.nodule(nodule, level, protocol.consensus), protocol) if k.nodule else (nodule, k.settings(protocol, level))
 
-# %% ../nbs/09d_robustness.ipynb #3c5bae1d
+# %% ../nbs/09d_robustness.ipynb #8aa94dcd
 REVISION = 1   # raise it when an alteration changes what it gives
 
 def _at_level(nodule: Nodule, name: str, level, protocol: Protocol, size: int) -> dict:
@@ -157,6 +164,7 @@ def _at_level(nodule: Nodule, name: str, level, protocol: Protocol, size: int) -
         nothing, count = np.zeros((size, size)), len(recipe(protocol.recipe).names) if 'radiomics' in parts else 0
         return dict(usable=0, same=0, padded=0, image=nothing.astype('f4'), mask=nothing.astype('u1'), features=np.full(count, np.nan), reason=e.reason)
 
+# %% ../nbs/09d_robustness.ipynb #3c5bae1d
 def _row(loader, name: str, levels: tuple, protocol: Protocol, size: int) -> dict:
     nodule = loader()
     found = [_at_level(nodule, name, v, protocol, size) for v in levels]
@@ -181,7 +189,7 @@ def altered_rows(
     work = functools.partial(_row, name=name, levels=levels, protocol=protocol, size=size)
     return row_table(work, {i: source.loader(i) for i in ids}, {i: content_key(common, source.key(i)) for i in ids}, store, 'robustness', about, **{'desc': name} | parallel)
 
-# %% ../nbs/09d_robustness.ipynb #4b1d058f
+# %% ../nbs/09d_robustness.ipynb #f856e64e
 def altered_dataset(
     dataset: Dataset,        # clean
     rows: Rows,              # of `altered_rows`
@@ -198,6 +206,7 @@ def altered_dataset(
         return clean if name not in parts or not new[name].shape[2] else np.where(usable[:, None], new[name][where, at], clean).astype(clean.dtype)
     return dataclasses.replace(dataset, embedding=part('embedding'), radiomics=part('radiomics')), usable
 
+# %% ../nbs/09d_robustness.ipynb #4b1d058f
 def embedded(rows: Rows, protocol: Protocol, store: Store, **parallel) -> np.ndarray:
     "Embeddings (N, K, D) of all pictures of `altered_rows`."
     image = rows.arrays['image']; n, k = image.shape[:2]
@@ -226,9 +235,10 @@ class Reopened:
         t = dataset.table[['nodule_id', 'patient_id', 'fold', 'label']].assign(seed=self.seed, model=model, protocol=self.protocol.key(), **dict(zip(PROBABILITIES, p.T)))
         return t if usable is None else t[usable]
 
-# %% ../nbs/09d_robustness.ipynb #98b95483
+# %% ../nbs/09d_robustness.ipynb #78b51dac
 SCORES = ('accuracy', 'balanced_accuracy', 'recall_unsure')
 
+# %% ../nbs/09d_robustness.ipynb #98b95483
 class Losses:
     """Paired differences from clean. `clean`: predictions of some models; `altered`: of some levels (column `level`), and of further models, whose clean ones `of` names.
     Only nodules that every level and model has are scored: `n` of them; `missing` are left out."""

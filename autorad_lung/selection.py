@@ -15,7 +15,7 @@ from .model import Dataset
 from .predictions import Run
 from .protocol import EDGE_RULES
 
-# %% ../nbs/09b_selection.ipynb #38c8fd4a
+# %% ../nbs/09b_selection.ipynb #6342613f
 RULES = {
     '1+ readers': dict(readers_min=1), '1+, 2.5 is benign': dict(readers_min=1, edge_rule='half-down'), '1+, 2.5 benign, 3.5 malignant': dict(readers_min=1, edge_rule='unsure-open'),
     '1+, only 3 is unsure': dict(readers_min=1, edge_rule='exactly-three'), '1+, median': dict(readers_min=1, average='median'), '1+, slices to 2.5 mm': dict(readers_min=1, thickness_max_mm=2.5),
@@ -29,6 +29,7 @@ def every_rule() -> list[dict]:
     "Each combination of the levels: 64 rules."
     return [dict(zip(LEVELS, v)) for v in itertools.product(*LEVELS.values())]
 
+# %% ../nbs/09b_selection.ipynb #38c8fd4a
 def folded_dataset(
     ledger: pd.DataFrame,                   # with folds, from `cohort.make_folds`
     nodules: pd.DataFrame,                  # nodule_id, diameter_mm, volume_mm3
@@ -44,7 +45,7 @@ def folded_dataset(
     known = np.zeros((len(table), 0)) if features is None else np.stack([features[i] for i in inside.nodule_id])
     return Dataset(table, known, tuple(names), np.zeros((len(table), 0), 'f4'))
 
-# %% ../nbs/09b_selection.ipynb #0485c423
+# %% ../nbs/09b_selection.ipynb #967b000b
 STEPS = ('nodules', 'labels', 'training', 'all')
 
 def _score(metric, labels, p, w):
@@ -60,6 +61,7 @@ def _states(wide, narrow, metric, weights):
     w, there = weights[:, at], wide.proba[:, at]
     return np.stack([mean(wide.labels, wide.proba, weights), mean(wide.labels[at], there, w), mean(narrow.labels, there, w), mean(narrow.labels, narrow.proba, w)])
 
+# %% ../nbs/09b_selection.ipynb #0485c423
 def decompose(
     wide: Run,                  # predictions of the cohort that holds the other
     narrow: Run,                # of the other, by the same model, trained there

@@ -6,7 +6,7 @@
 __all__ = ['MAP_COLOURS', 'SimilarityMap', 'patch_tokens', 'token_logits', 'similarity_map', 'centred', 'inside',
            'similarity_figure', 'draw_maps']
 
-# %% ../nbs/11f_similarity.ipynb #73a55515
+# %% ../nbs/11f_similarity.ipynb #6fc06bc1
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,12 @@ from .given import Given
 from .model import Dataset, Prompted, Scale
 from .plots import Plate, finish, plate, save_figure, style
 from .preprocessing import to_tower
+
+# %% ../nbs/11f_similarity.ipynb #73a55515
 from .protocol import CLASSES
 from .use import Trained, assemble, load_model
 
-# %% ../nbs/11f_similarity.ipynb #e9fcac48
+# %% ../nbs/11f_similarity.ipynb #93c22af3
 @dataclass(frozen=True, eq=False)
 class SimilarityMap:
     "What each patch adds to each logit."
@@ -39,15 +41,17 @@ def patch_tokens(picture: np.ndarray, name: str, store) -> np.ndarray:
     t = encoders.tower(name, 'image')
     with torch.inference_mode(): return encoders.load_image_tower(name, store)(to_tower(picture[None], t.mean, t.std, t.size)).last_hidden_state[0].double().numpy()
 
+# %% ../nbs/11f_similarity.ipynb #e9fcac48
 def token_logits(tokens: np.ndarray, scale: Scale, weight: np.ndarray, text: np.ndarray, factor: float) -> np.ndarray:
     "Tokens (T, width), projection (P, width), unit sentences (3, P), 1 / temperature -> what each token adds (3, T), float64."
     z = (tokens - scale.mean) * scale.inverse @ weight.T                       # (T, P); their mean is the projected picture
     return factor / len(z) / np.linalg.norm(z.mean(0)) * (text @ z.T)
 
-# %% ../nbs/11f_similarity.ipynb #604bcb1c
+# %% ../nbs/11f_similarity.ipynb #d3ffda2d
 def _text(rival: Prompted, known) -> np.ndarray:
     with torch.inference_mode(): return rival.net.text(known)[0].double().numpy()
 
+# %% ../nbs/11f_similarity.ipynb #604bcb1c
 def similarity_map(
     model: Trained,       # as `train_model` or `load_model` gives it
     dataset: Dataset,     # with this nodule's radiomics and embedding, as `assemble` gives it
@@ -69,7 +73,7 @@ def similarity_map(
     if residual > 1e-4: raise CompanionError(f'the patches add up to other logits (by {residual:.1e})', 'image tower', 'the embedding was made by other weights: compute it again')
     return SimilarityMap(parts.reshape(3, side, side), logits, residual, picture, pictures.arrays['mask'][i])
 
-# %% ../nbs/11f_similarity.ipynb #59bd2054
+# %% ../nbs/11f_similarity.ipynb #5980e429
 MAP_COLOURS = 'PuOr_r'   # orange for, purple against: apart in every kind of colour vision
 
 def centred(parts: np.ndarray) -> np.ndarray:
@@ -82,6 +86,7 @@ def inside(m: SimilarityMap, values: np.ndarray) -> np.ndarray:
     cover = m.mask.astype(float).reshape(rows, s // rows, columns, s // columns).mean((1, 3))
     return (values * cover).sum((-2, -1))
 
+# %% ../nbs/11f_similarity.ipynb #59bd2054
 def _shade(m: SimilarityMap, values: np.ndarray, bound: float) -> np.ndarray:
     "A map's colours on the crop's pixels, dimmed a little where the crop is dark: its shapes stay visible and the colours stay those of the bar."
     step = len(m.picture) // len(values)

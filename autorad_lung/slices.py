@@ -6,7 +6,7 @@
 __all__ = ['AXES', 'REVISION', 'MeanOfSlices', 'AttentionOverSlices', 'GraphOfSlices', 'plane', 'planes', 'planes_table',
            'embed_views', 'slice_mean', 'Bags', 'window_mean', 'SliceNet', 'PooledFit', 'Pooled', 'gains', 'gained']
 
-# %% ../nbs/09d_slices.ipynb #d065b57b
+# %% ../nbs/09d_slices.ipynb #97cee80f
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -21,13 +21,16 @@ from .encoders import embed_table
 from .metrics import bootstrap, holm, scores
 from .model import ELSEWHERE, Dataset, Rival, Scale
 from .predictions import runs
+
+# %% ../nbs/09d_slices.ipynb #d065b57b
 from .preprocessing import AIR_HU, PREPARE, consensus, crop_square, equivalent_diameter_mm, slice_index, window
 from .protocol import Protocol
 from .sources import Nodule, Source
 
-# %% ../nbs/09d_slices.ipynb #d13eb1a8
+# %% ../nbs/09d_slices.ipynb #f8fcb4ad
 AXES = ('axial', 'coronal', 'sagittal')   # across z, y, x
 
+# %% ../nbs/09d_slices.ipynb #d13eb1a8
 def plane(
     nodule: Nodule,
     mask: np.ndarray,      # (Z, Y, X) bool: the consensus
@@ -61,7 +64,7 @@ def planes_table(source: Source, ids: list[str], protocol: Protocol, size: int, 
     keys = {i: content_key('planes', 1, PREPARE, source.key(i), about) for i in ids}
     return row_table(partial(_planes, protocol=protocol, size=size), {i: source.loader(i) for i in ids}, keys, store, 'planes', about, **{'desc': 'planes', **parallel})
 
-# %% ../nbs/09d_slices.ipynb #81a0ede2
+# %% ../nbs/09d_slices.ipynb #96ba7d9a
 def embed_views(
     pictures: list[np.ndarray],  # of each nodule, (k, S, S) in [0, 1]; k may differ
     keys: list[str],             # content key of each nodule's pictures
@@ -78,15 +81,17 @@ def embed_views(
     out[np.arange(n.max()) < n[:, None]] = e
     return out
 
+# %% ../nbs/09d_slices.ipynb #81a0ede2
 def slice_mean(
     views: np.ndarray,  # (N, K, D), NaN where there is no slice
 ) -> np.ndarray:        # (N, D) float32
     "Mean over the slices that are there (the paper: \"average pooled across slices\")."
     return np.nanmean(views, axis=1, dtype='f8').astype('f4')
 
-# %% ../nbs/09d_slices.ipynb #4c46b723
+# %% ../nbs/09d_slices.ipynb #74556be3
 REVISION = 1   # raise it when a learner below changes its results
 
+# %% ../nbs/09d_slices.ipynb #4c46b723
 @dataclass(frozen=True, eq=False)
 class Bags(Dataset):
     "A dataset whose nodules have several embeddings each: `slices` (N, K, D), in the order of the slices, NaN beyond the last."
@@ -105,7 +110,7 @@ class Bags(Dataset):
 
     def key(self, *parts: str) -> str: return content_key(super().key(*parts), REVISION) if 'slices' in parts else super().key(*parts)
 
-# %% ../nbs/09d_slices.ipynb #684c62de
+# %% ../nbs/09d_slices.ipynb #f749b46d
 def window_mean(
     h: Tensor,      # (B, K, D)
     there: Tensor,  # (B, K) bool: which slices exist
@@ -115,6 +120,7 @@ def window_mean(
     there = there[..., None].to(h.dtype)
     return total(h * there) / total(there).clamp(min=1)
 
+# %% ../nbs/09d_slices.ipynb #684c62de
 class SliceNet(nn.Module):
     "Slices (B, K, D) and which of them exist (B, K) -> logits (B, 3). `how`: 'mean', 'attention' or 'graph'."
     def __init__(self, width: int, how: str, hidden: int = 32, rounds: int = 2):
@@ -179,7 +185,7 @@ class PooledFit(Rival):
         self.arrays |= {'steps': np.array(steps), 'decay': np.array(decay)}
         return self
 
-# %% ../nbs/09d_slices.ipynb #e300f81c
+# %% ../nbs/09d_slices.ipynb #94f5b944
 class Pooled(PooledFit):
     "A `SliceNet` as a model of three classes."
     @torch.no_grad()
@@ -198,11 +204,12 @@ class Pooled(PooledFit):
         self.net.load_state_dict({k.removeprefix('net.'): torch.from_numpy(np.array(v)) for k, v in arrays.items() if k.startswith('net.')})
         return self
 
+# %% ../nbs/09d_slices.ipynb #e300f81c
 MeanOfSlices, AttentionOverSlices, GraphOfSlices = (partial(Pooled, how) for how in ('mean', 'attention', 'graph'))
 # registered on import; a worker process imports this module when it is handed `Bags`
 ELSEWHERE.update(slices_mean=('slices', 'MeanOfSlices'), slices_attention=('slices', 'AttentionOverSlices'), slices_graph=('slices', 'GraphOfSlices'))
 
-# %% ../nbs/09d_slices.ipynb #ea0ce73d
+# %% ../nbs/09d_slices.ipynb #3d1f38b3
 def gains(
     df: pd.DataFrame,                                  # predictions
     pairs: list[tuple[str, str]],                      # (model, its reference)
@@ -217,6 +224,7 @@ def gains(
     rows = [dict(model=a, reference=b, metric=k, **resampled_difference(once.loc[a, k] - once.loc[b, k], drawn[a][k] - drawn[b][k])) for a, b in pairs for k in metrics]
     return pd.DataFrame(rows).assign(p_holm=lambda t: t.groupby('metric')['p'].transform(lambda p: holm(p.to_numpy())))
 
+# %% ../nbs/09d_slices.ipynb #ea0ce73d
 def gained(row) -> str:
     "What may be said of a row of `gains`."
     if not row.low > 0 and not row.high < 0: return 'cannot be told apart'

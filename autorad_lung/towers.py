@@ -16,7 +16,7 @@ import transformers
 from torch import Tensor, nn
 from .artifacts import CompanionError, content_key
 
-# %% ../nbs/04e_towers.ipynb #00f911f8
+# %% ../nbs/04e_towers.ipynb #5f5a3d0c
 CLIP_MEAN, CLIP_STD = (.48145466, .4578275, .40821073), (.26862954, .26130258, .27577711)
 IMAGENET_MEAN, IMAGENET_STD = (.485, .456, .406), (.229, .224, .225)
 
@@ -28,6 +28,7 @@ POOLS = {   # name -> what is read from the model's output; None: `TextTower` re
     'EOT, projected': None,
 }
 
+# %% ../nbs/04e_towers.ipynb #00f911f8
 @dataclass(frozen=True)
 class Tower:
     "A frozen encoder, as data."
@@ -62,7 +63,7 @@ class Tower:
         "Content key of the tower: changes with any field."
         return content_key(self)
 
-# %% ../nbs/04e_towers.ipynb #f1223671
+# %% ../nbs/04e_towers.ipynb #69a6a371
 class Aimv2VisionModelWithProjection(transformers.Aimv2PreTrainedModel):
     "AIMv2-lit's image tower: attention-pooling head, then projection."
     config: transformers.Aimv2Config
@@ -76,6 +77,7 @@ class Aimv2VisionModelWithProjection(transformers.Aimv2PreTrainedModel):
         out = self.vision_model(pixel_values)
         return SimpleNamespace(last_hidden_state=out.last_hidden_state, image_embeds=self.visual_projection(out.pooler_output))
 
+# %% ../nbs/04e_towers.ipynb #f1223671
 class Aimv2TextModelWithProjection(transformers.Aimv2PreTrainedModel):
     "AIMv2-lit's causal text tower: state at the first EOT, then projection."
     config: transformers.Aimv2Config
@@ -89,7 +91,7 @@ class Aimv2TextModelWithProjection(transformers.Aimv2PreTrainedModel):
         out = self.text_model(input_ids, attention_mask=torch.ones_like(input_ids))
         return SimpleNamespace(last_hidden_state=out.last_hidden_state, text_embeds=self.text_projection(out.pooler_output))
 
-# %% ../nbs/04e_towers.ipynb #7d6838f4
+# %% ../nbs/04e_towers.ipynb #40a683c9
 def model_class(t: Tower) -> type:
     "The class of a record."
     found = {c.__name__: c for c in (Aimv2VisionModelWithProjection, Aimv2TextModelWithProjection)}.get(t.cls) or getattr(transformers, t.cls, None)
@@ -101,6 +103,7 @@ def architecture(t: Tower, device: str = 'meta', **config) -> nn.Module:
     cls = model_class(t)
     with torch.device(device): return cls(cls.config_class(**t.config | config))
 
+# %% ../nbs/04e_towers.ipynb #7d6838f4
 def row_major(model: nn.Module) -> nn.Module:
     "The same image tower, its tokens laid out one after the other in memory. As they leave the patch convolution they are transposed, and torch then copies a frozen weight at every use (bfloat16: four times slower)."
     for m in (model, getattr(model, 'vision_model', None)):

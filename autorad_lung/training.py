@@ -6,7 +6,7 @@
 __all__ = ['CURVE', 'RECIPE', 'rate', 'balanced', 'descend', 'fit', 'split', 'jobs', 'cross_validate_all', 'cross_validate',
            'learning_curves', 'fitted']
 
-# %% ../nbs/08_training.ipynb #f20b8a3b
+# %% ../nbs/08_training.ipynb #ba0ca754
 import math, time
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +21,8 @@ from torch import Tensor
 from .artifacts import CompanionError, Store, content_key, pmap, versions, write_arrays, write_json, write_table
 from .cohort import inner_split
 from .encoders import GAINS, tower, tower_folder, weights_key
+
+# %% ../nbs/08_training.ipynb #f20b8a3b
 from .model import Dataset, Prompted, Rival, open_model
 from .protocol import CLASSES, Protocol
 
@@ -35,7 +37,7 @@ def rate(
     if step < warm: return p.learning_rate * (step + 1) / warm
     return p.learning_rate * .5 * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1)))
 
-# %% ../nbs/08_training.ipynb #54d73d4b
+# %% ../nbs/08_training.ipynb #edc33028
 CURVE = ('epoch', 'learning_rate', 'train_loss', 'gradient_norm', 'val_loss', 'val_balanced_accuracy')
 
 def balanced(p: np.ndarray, y: np.ndarray) -> float:
@@ -47,11 +49,13 @@ def _optimiser(rival: Prompted) -> torch.optim.Optimizer:
     if p.optimiser == 'adamw': return torch.optim.AdamW(learnt, p.learning_rate, weight_decay=p.weight_decay)
     return torch.optim.SGD(learnt, p.learning_rate, p.momentum, weight_decay=p.weight_decay)
 
+# %% ../nbs/08_training.ipynb #c0f73f83
 def _loss(rival: Prompted, image: Tensor, known: Tensor | None, y: Tensor, weight: Tensor | None) -> Tensor:
     "Cross-entropy of a batch; with `amp` the towers compute in bfloat16, the loss in float32."
     with torch.autocast(image.device.type, torch.bfloat16, enabled=rival.protocol.amp): logits = rival.net(image, known)
     return F.cross_entropy(logits.float(), y, weight)
 
+# %% ../nbs/08_training.ipynb #54d73d4b
 def _epoch(rival: Prompted, optimiser, image: Tensor, known: Tensor | None, y: Tensor, weight: Tensor | None, epoch: int, seed: int, steps: list, pause: Callable) -> tuple[float, ...]:
     "One pass over the training rows, in an order of its own, going on after the `steps` (loss, gradient norm) already done -> last rate, mean loss, mean gradient norm."
     order = torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(len(y))).split(rival.protocol.batch_size)
@@ -65,13 +69,14 @@ def _epoch(rival: Prompted, optimiser, image: Tensor, known: Tensor | None, y: T
     losses, norms = zip(*steps); steps.clear()
     return rate((epoch + 1) * len(order) - 1, len(order), rival.protocol), sum(losses) / len(y), float(np.mean(norms))
 
-# %% ../nbs/08_training.ipynb #ba69e7b3
+# %% ../nbs/08_training.ipynb #da102e2c
 def _save(path: Path, rival: Prompted, best: dict, optimiser, curve: list, steps: list):
     "Checkpoint, between two steps: one safetensors file, by one rename."
     moments = {f'moment.{i}.{k}': v.numpy() for i, s in optimiser.state_dict()['state'].items() for k, v in s.items() if isinstance(v, Tensor)}
     write_arrays(path, rival.state() | {f'best.{k}': v for k, v in best.items()} | moments
                  | {'curve': np.array(curve).reshape(len(curve), len(CURVE)), 'steps': np.array(steps).reshape(len(steps), 2)})
 
+# %% ../nbs/08_training.ipynb #ba69e7b3
 def _resume(path: Path, rival: Prompted, optimiser) -> tuple[dict, list, list]:
     "Put a checkpoint back -> best state so far, learning curve, steps of the epoch that was under way."
     arrays = load_file(path); strip = lambda lead: {k.removeprefix(lead): v for k, v in arrays.items() if k.startswith(lead)}
@@ -127,7 +132,7 @@ def split(dataset: Dataset, fold: int, fraction: float, seed: int) -> tuple[np.n
     a, b = inner_split(dataset.table['patient_id'].to_numpy()[rest], dataset.labels[rest], fraction, seed)
     return rest[a], rest[b], np.flatnonzero(test)
 
-# %% ../nbs/08_training.ipynb #52586ed3
+# %% ../nbs/08_training.ipynb #8963deb2
 def _runs(models, dataset: Dataset, protocol: Protocol, store: Store, seeds, folds=None) -> dict[tuple, str]:
     "(model, seed, fold) -> key of its artifact."
     known, keys = {}, {}
@@ -141,6 +146,7 @@ def _runs(models, dataset: Dataset, protocol: Protocol, store: Store, seeds, fol
         keys |= {(m, s, f): content_key(depends, int(s), int(f)) for s in seeds for f in sorted(dataset.table['fold'].unique()) if folds is None or f in folds}
     return keys
 
+# %% ../nbs/08_training.ipynb #52586ed3
 def _execute(item: tuple, dataset: Dataset, protocol: Protocol, store: Store):
     "Fit, predict the fold, publish; picklable."
     (model, seed, fold), key = item
@@ -158,7 +164,7 @@ def _execute(item: tuple, dataset: Dataset, protocol: Protocol, store: Store):
         write_table(f/'predictions.parquet', table.reset_index(drop=True)); write_table(f/'curve.parquet', curve); write_arrays(f/'state.safetensors', rival.state())
     checkpoint.unlink(missing_ok=True)
 
-# %% ../nbs/08_training.ipynb #66f43e2b
+# %% ../nbs/08_training.ipynb #3067e10b
 def _todo(runs: dict, protocol: Protocol, store: Store) -> list[tuple]:
     "Of the runs (model, seed, fold) -> key, those that the cache lacks; the long ones first."
     return sorted(((k, v) for k, v in runs.items() if store.open('run', v) is None), key=lambda r: 'training' not in open_model(r[0][0], protocol, store).stages)
@@ -173,6 +179,7 @@ def _collect(file: str, models, dataset, protocol, store, seeds, folds=None, **p
     read = lambda k: pd.read_parquet(store.folder('run', runs[k])/file).assign(model=k[0], seed=k[1], fold=k[2], protocol=protocol.key())
     return pd.concat([read(k) for k in runs], ignore_index=True)
 
+# %% ../nbs/08_training.ipynb #99c76b9e
 def cross_validate_all(
     models: list[str],          # names in `model.MODELS`
     dataset: Dataset,
@@ -186,6 +193,7 @@ def cross_validate_all(
     columns = ['nodule_id', 'patient_id', 'fold', 'seed', 'model', 'protocol', 'label', *(f'p_{c}' for c in CLASSES)]
     return _collect('predictions.parquet', models, dataset, protocol, store, seeds, folds, **parallel)[columns]
 
+# %% ../nbs/08_training.ipynb #66f43e2b
 def cross_validate(model: str, dataset: Dataset, protocol: Protocol, store: Store, seeds: tuple = (0,), **parallel) -> pd.DataFrame:
     "`cross_validate_all` for one model."
     return cross_validate_all([model], dataset, protocol, store, seeds, **parallel)

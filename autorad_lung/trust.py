@@ -16,13 +16,14 @@ from .metrics import interval, patient_weights
 from .predictions import PROBABILITIES, Run, check_predictions, runs
 from .protocol import CLASSES
 
-# %% ../nbs/09c_trust.ipynb #b40777cd
+# %% ../nbs/09c_trust.ipynb #0cd20877
 def _elsewhere(run: Run):
     "(seed's number, test nodules, calibration nodules) for each seed and fold; both bool (n,)."
     for s, folds in enumerate(run.folds):
         if len(np.unique(folds)) < 2: raise CompanionError('all nodules are in one fold', 'fold', 'calibration needs the predictions of another fold: give cross-validated ones')
         for f in np.unique(folds): yield s, folds == f, folds != f
 
+# %% ../nbs/09c_trust.ipynb #b40777cd
 def temper_across_folds(
     predictions: pd.DataFrame,            # cross-validated, any models
 ) -> tuple[pd.DataFrame, pd.DataFrame]:   # the same rows with calibrated probabilities; model, seed, fold, temperature
@@ -37,7 +38,7 @@ def temper_across_folds(
         out.loc[mine, list(PROBABILITIES)] = p.reshape(-1, 3)
     return out, pd.DataFrame(found)
 
-# %% ../nbs/09c_trust.ipynb #1681633c
+# %% ../nbs/09c_trust.ipynb #e0b29220
 def _sets(calibration, labels, p, confidence, by_class):
     "(n, 3) bool."
     if not by_class: return conformal_sets(calibration, labels, p, confidence)
@@ -46,6 +47,7 @@ def _sets(calibration, labels, p, confidence, by_class):
         return conformal_sets(calibration[labels == c], labels[labels == c], p, confidence)[:, c]
     return np.stack([of(c) for c in range(3)], 1) | (np.arange(3) == p.argmax(1)[:, None])
 
+# %% ../nbs/09c_trust.ipynb #1681633c
 def sets_across_folds(
     predictions: pd.DataFrame,
     confidence: float = .9,
@@ -58,13 +60,14 @@ def sets_across_folds(
         for s, test, other in _elsewhere(run): out[model][s, test] = _sets(run.proba[s, other], run.labels[other], run.proba[s, test], confidence, by_class)
     return out
 
-# %% ../nbs/09c_trust.ipynb #b3df9337
+# %% ../nbs/09c_trust.ipynb #37b40bbe
 def _rates(values: np.ndarray, keep: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
     "Mean over the kept nodules of values (S, n), the mean over seeds, with its 95 % interval under weights (B, n); NaN where none is kept."
     if not keep.any(): return (np.nan,) * 3
     v, w = values[:, keep].mean(0), weights[:, keep]
     with np.errstate(invalid='ignore', divide='ignore'): return float(v.mean()), *interval(w @ v / w.sum(1))
 
+# %% ../nbs/09c_trust.ipynb #b3df9337
 def set_scores(
     predictions: pd.DataFrame,
     sets: dict[str, np.ndarray],   # of `sets_across_folds`, same predictions
@@ -81,7 +84,7 @@ def set_scores(
             rows.append(row)
     return pd.DataFrame(rows)
 
-# %% ../nbs/09c_trust.ipynb #1be25f2f
+# %% ../nbs/09c_trust.ipynb #24125c02
 KEPT = np.round(np.arange(.1, 1.001, .05), 2)   # shares of the nodules that the model answers for
 
 def _kept_accuracy(right, confidence, weights, shares):
@@ -92,6 +95,7 @@ def _kept_accuracy(right, confidence, weights, shares):
     n, hits = (np.pad(np.cumsum(v, axis=1)[:, ends], ((0, 0), (1, 0))) for v in (w, w * right[order]))
     return np.stack([np.interp(shares * a[-1], a, b) / (shares * a[-1]) for a, b in zip(n, hits)])
 
+# %% ../nbs/09c_trust.ipynb #1be25f2f
 def abstention(
     predictions: pd.DataFrame,
     n_boot: int = 1000,
@@ -130,12 +134,13 @@ def nodule_groups(
     if np.isnan(d).any(): raise CompanionError('a nodule without a diameter', nodules.nodule_id[np.isnan(d)].iloc[0], 'give diameter_mm for each')
     return pd.DataFrame({k: pd.Categorical.from_codes(np.asarray(at[k]), GROUPS[k], ordered=True) for k in GROUPS if k in at}, index=pd.Index(nodules.nodule_id))
 
-# %% ../nbs/09c_trust.ipynb #41a509b4
+# %% ../nbs/09c_trust.ipynb #66ff5a40
 def _matched(run: Run, groups: pd.Series) -> pd.Series:
     g = groups.reindex(run.nodules)
     if g.isna().any(): raise CompanionError('a nodule without a group', g.index[g.isna()][0], 'give the group of every nodule that was predicted')
     return g
 
+# %% ../nbs/09c_trust.ipynb #afe11f15
 def errors_by(
     predictions: pd.DataFrame,
     groups: pd.Series,     # nodule_id -> ordered category
@@ -151,6 +156,7 @@ def errors_by(
             rows.append(dict(model=model, group=name, n=int(keep.sum()), patients=len(np.unique(run.patients[keep])), **error, commonest=1 - np.bincount(run.labels[keep]).max() / keep.sum()))
     return pd.DataFrame(rows)
 
+# %% ../nbs/09c_trust.ipynb #41a509b4
 def error_gap(predictions: pd.DataFrame, groups: pd.Series, n_boot: int = 1000, least: int = 20) -> pd.DataFrame:
     "Error of the last group less that of the first, of those with `least` nodules: model, first, last, difference, low, high. Empty if there are no two."
     rows = []

@@ -19,13 +19,14 @@ from .predictions import order_models
 from .protocol import Protocol
 from .training import split
 
-# %% ../nbs/09c_two_classes.ipynb #01c4ae09
+# %% ../nbs/09c_two_classes.ipynb #34fbecdf
 SETTINGS = {'unsure left out': (0, None, 1), 'unsure with benign': (0, 0, 1), 'unsure with malignant': (0, 1, 1)}   # side of benign, unsure, malignant
 
 def _sides(setting):
     if setting not in SETTINGS: raise CompanionError(f'there is no setting {setting!r}', 'setting', f'choose from {", ".join(SETTINGS)}')
     return SETTINGS[setting]
 
+# %% ../nbs/09c_two_classes.ipynb #01c4ae09
 def binary(
     df: pd.DataFrame,  # predictions
     setting: str,      # in `SETTINGS`
@@ -54,7 +55,7 @@ def sensitivity_at(
     best = np.where(allowed, hits[:, last], 0).max(1)
     return np.where((hits[:, -1] > 0) & (alarms[:, -1] > 0), best / np.maximum(hits[:, -1], 1e-12), np.nan)
 
-# %% ../nbs/09c_two_classes.ipynb #3f20e6f8
+# %% ../nbs/09c_two_classes.ipynb #c65046ed
 BINARY_NAMES = {'auc': 'AUC', 'sensitivity_90': 'Sensitivity at 90 % specificity', 'sensitivity_95': 'Sensitivity at 95 % specificity'}
 _FUNCTIONS = {'auc': weighted_auc, **{f'sensitivity_{v}': partial(sensitivity_at, specificity=v / 100) for v in (90, 95)}}
 
@@ -66,12 +67,14 @@ def _per_model(table):
         if not np.array_equal(t['nodule_id'], first): raise CompanionError(f'{m} has other nodules than the first model', 'nodule_id', 'give every model the same nodules')
     return parts
 
+# %% ../nbs/09c_two_classes.ipynb #555f9ca3
 def _drawn(parts, n_boot, seed):
     "(model, score) -> estimate and (B,) draws."
     t = next(iter(parts.values())); y, w = t['positive'].to_numpy(), patient_weights(t['patient_id'].to_numpy(), n_boot, seed)
     def one(f, s): return float(f(y, s, np.ones((1, len(y))))[0]), np.concatenate([f(y, s, v) for v in np.array_split(w, -(-n_boot // 250))])
     return {(m, k): one(f, t['score'].to_numpy()) for m, t in parts.items() for k, f in _FUNCTIONS.items()}
 
+# %% ../nbs/09c_two_classes.ipynb #3f20e6f8
 def operating(
     table: pd.DataFrame,   # of `binary`
     n_boot: int = 2000,
@@ -98,7 +101,7 @@ def compare_binary(
         for k in ('sensitivity_90', 'sensitivity_95'): yield dict(test='bootstrap', metric=k, **resampled_difference(d[reference, k][0] - d[m, k][0], d[reference, k][1] - d[m, k][1]))
     return with_holm([dict(reference=reference, model=m, n=len(y), **r) for m in parts if m != reference for r in rows(m)])
 
-# %% ../nbs/09c_two_classes.ipynb #eb374f32
+# %% ../nbs/09c_two_classes.ipynb #2087d98c
 class _TwoClass(Logistic):
     "Logistic regression of two classes, labels 0 and 2, in the frame of three."
     def predict(self, dataset, idx):
@@ -108,6 +111,7 @@ class _TwoClass(Logistic):
 
 TWO_CLASS = {'size': partial(_TwoClass, 'size', 'l2'), 'radiomics_l2': partial(_TwoClass, 'radiomics', 'l2'), 'radiomics_l1': partial(_TwoClass, 'radiomics', 'l1'), 'forest': Forest, 'majority': Rival}
 
+# %% ../nbs/09c_two_classes.ipynb #eb374f32
 def trained_on_two(
     models: list[str],   # in `TWO_CLASS`
     dataset: Dataset,
@@ -129,7 +133,7 @@ def trained_on_two(
             rows.append(table.iloc[test][['nodule_id', 'patient_id', 'fold']].assign(model=m, positive=part.labels[test] == 2, score=p[:, 2]))
     return pd.concat(rows, ignore_index=True)[['model', 'nodule_id', 'patient_id', 'fold', 'positive', 'score']]
 
-# %% ../nbs/09c_two_classes.ipynb #0f1e03a2
+# %% ../nbs/09c_two_classes.ipynb #46d9818e
 def size_dataset(
     nodules: pd.DataFrame,  # nodule_id, diameter_mm, volume_mm3
     ledger: pd.DataFrame,   # with folds
@@ -140,6 +144,7 @@ def size_dataset(
     table = inside[['nodule_id', 'patient_id', 'label', 'fold']].assign(diameter_mm=sizes[:, 0], volume_mm3=sizes[:, 1]).reset_index(drop=True)
     return Dataset(table, np.zeros((len(table), 0)), (), np.zeros((len(table), 1), 'f4'))
 
+# %% ../nbs/09c_two_classes.ipynb #0f1e03a2
 def diameter_alone(dataset: Dataset, setting: str) -> pd.DataFrame:
     "As `binary`: the diameter is the score; nothing is fitted."
     sides = _sides(setting)

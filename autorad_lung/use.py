@@ -7,7 +7,7 @@ __all__ = ['TRAITS', 'READABLE', 'FORMAT', 'LIBRARIES', 'FIELDS', 'CALIBRATED', 
            'assemble', 'partition', 'fit_model', 'one_by_one', 'scored', 'probe', 'about_towers', 'card', 'Trained',
            'describe', 'train_model', 'load_model', 'predict', 'words']
 
-# %% ../nbs/11e_use.ipynb #e3b3fba0
+# %% ../nbs/11e_use.ipynb #69395117
 import dataclasses, json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ from . import encoders, metrics, preprocessing, radiomics, training
 from .artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, versions, write_arrays, write_json, write_text
 from .calibration import check, conformal_sets, coverage_bounds, enough, fit_temperature, set_words, tempered
 from .cohort import inner_split
+
+# %% ../nbs/11e_use.ipynb #e3b3fba0
 from .given import Given, orientation
 from .model import MODELS, Dataset, Rival, open_model
 from .pipeline import Study
@@ -30,7 +32,7 @@ from .pretraining import pack_tower, unpack_tower
 from .protocol import CLASSES, Protocol
 from .sources import Nodule, Source, measure
 
-# %% ../nbs/11e_use.ipynb #d91bbaa0
+# %% ../nbs/11e_use.ipynb #85a6b5db
 TRAITS = {'pixel_spacing_mm': ('pixel spacing', 'mm'), 'slice_spacing_mm': ('slice spacing', 'mm'), 'slice_thickness_mm': ('slice thickness', 'mm'),
           'diameter_mm': ('equivalent diameter', 'mm'), 'hu_p05': ('5th percentile inside the nodule', 'HU'), 'hu_p95': ('95th percentile inside the nodule', 'HU'),
           'scan_max_abs_hu': ('largest absolute HU of the scan', 'HU')}
@@ -43,6 +45,7 @@ def traits(loader: Callable[[], Nodule], level: float) -> dict:
     return dict(nodule_id=n.nodule_id, pixel_spacing_mm=n.spacing_mm[1], slice_spacing_mm=n.spacing_mm[0], diameter_mm=preprocessing.equivalent_diameter_mm(m, n.spacing_mm),
                 hu_p05=float(low), hu_p95=float(high), scan_max_abs_hu=np.nan if n.scan_max_abs_hu is None else float(n.scan_max_abs_hu))
 
+# %% ../nbs/11e_use.ipynb #433e9723
 def trait_rows(source: Source, ids: list[str], level: float, store: Store, **parallel) -> pd.DataFrame:
     "`traits` of many nodules by id, with slice thickness and orientation; nodules that cannot be loaded are left out."
     keys = {i: content_key('traits', 1, source.key(i), level) for i in ids}
@@ -57,6 +60,7 @@ def ranges(table: pd.DataFrame) -> dict:
     known = {k: table[k].dropna() for k in TRAITS}
     return {k: [float(v.min()), float(v.max())] if len(v) else None for k, v in known.items()} | {'orientation': sorted(set(table.orientation))}
 
+# %% ../nbs/11e_use.ipynb #d91bbaa0
 def outside(row: dict, seen: dict) -> list[str]:
     "Sentences on what is outside the ranges: the field, the value and the range."
     show = lambda v: f'{v:.0f}' if abs(v) >= 100 else f'{v:.3g}'
@@ -65,7 +69,7 @@ def outside(row: dict, seen: dict) -> list[str]:
     if row['orientation'] not in seen['orientation']: wrong.append(f'image axes {row["orientation"] or "unknown"} are not among {", ".join(seen["orientation"])}, which the model saw: the picture may be mirrored')
     return wrong
 
-# %% ../nbs/11e_use.ipynb #c129f7e0
+# %% ../nbs/11e_use.ipynb #e6a35084
 READABLE = {'size', 'radiomics', 'embedding'}   # parts of a dataset that come from an image and a mask alone
 
 def _sized(loader: Callable[[], Nodule]) -> dict:
@@ -73,6 +77,7 @@ def _sized(loader: Callable[[], Nodule]) -> dict:
     if r['problem']: loader()                    # raises, with the reason
     return {k: r[k] for k in ('diameter_mm', 'volume_mm3')}
 
+# %% ../nbs/11e_use.ipynb #c2f58184
 def assemble(
     source: Source, ids: list[str],
     protocol: Protocol, parts: set,    # what the model reads
@@ -96,12 +101,13 @@ def assemble(
                          columns=['nodule_id', 'patient_id', 'label', 'fold', 'diameter_mm', 'volume_mm3'])
     return Dataset(table, features, names, embedding), pictures, failed
 
+# %% ../nbs/11e_use.ipynb #c129f7e0
 def _size_of(row: dict, measured: dict) -> dict:
     "Diameter and volume: the table's own where given, else measured on the mask."
     given = {k: pd.to_numeric(row.get(k, np.nan)) for k in ('diameter_mm', 'volume_mm3')}
     return {k: float(v if v == v else measured[k]) for k, v in given.items()}
 
-# %% ../nbs/11e_use.ipynb #fad88b09
+# %% ../nbs/11e_use.ipynb #c8c7d95b
 def partition(dataset: Dataset, hold_out: float, inner: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "Rows to learn from, to pick the epoch on, and held out: three disjoint sets of patients."
     if not 0 < hold_out < 1: raise CompanionError(f'{hold_out} is no share of the patients', '--hold-out', 'give a number such as 0.3')
@@ -110,6 +116,7 @@ def partition(dataset: Dataset, hold_out: float, inner: float, seed: int) -> tup
     a, b = inner_split(patients[rest], labels[rest], inner, seed)
     return rest[a], rest[b], held
 
+# %% ../nbs/11e_use.ipynb #75f3afa6
 def fit_model(model: str, study: Study, train: np.ndarray, val: np.ndarray, seed: int) -> Rival:
     "A fitted model; one thread, so that the same seed gives the same bytes on any machine of a kind."
     checkpoint = study.store.root/'checkpoints'/f'{content_key("use", model, study.dataset.key(), study.protocol.key(), train, val, seed)}.safetensors'
@@ -125,6 +132,7 @@ def one_by_one(rival: Rival, dataset: Dataset, idx) -> np.ndarray:
     "Probabilities (n, 3), each nodule on its own, so that they do not depend on what else is in a table."
     return np.concatenate([np.zeros((0, 3))] + [np.asarray(rival.predict(dataset, np.array([i])), float) for i in idx])
 
+# %% ../nbs/11e_use.ipynb #fad88b09
 def scored(models: dict[str, np.ndarray], dataset: Dataset, held: np.ndarray, seed: int) -> list[dict]:
     "Scores of held-out nodules with 95 % intervals (resampled patients), one record a model and score."
     rows = dataset.table.iloc[held][['nodule_id', 'patient_id', 'label']].assign(fold=0, seed=seed, protocol='model folder')
@@ -132,7 +140,7 @@ def scored(models: dict[str, np.ndarray], dataset: Dataset, held: np.ndarray, se
     finite = lambda v: None if v != v else round(float(v), 6)
     return [dict(model=r.model, score=r.metric, estimate=finite(r.estimate), low=finite(r.low), high=finite(r.high)) for r in s.itertuples()]
 
-# %% ../nbs/11e_use.ipynb #c91c497c
+# %% ../nbs/11e_use.ipynb #1d1c0cb4
 FORMAT, LIBRARIES = 1, ('autorad-lung', 'numpy', 'scikit-learn', 'torch', 'transformers', 'pyradiomics', 'MAPIE')
 
 def probe(rival: Rival, protocol: Protocol, store: Store, median: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -144,6 +152,7 @@ def probe(rival: Rival, protocol: Protocol, store: Store, median: dict[str, np.n
     one = Dataset(table, median['radiomics'][None], tuple(map(str, range(len(median['radiomics'])))), embedding)
     return dict(embedding=embedding[0], p=np.asarray(rival.predict(one, np.array([0])), float)[0])
 
+# %% ../nbs/11e_use.ipynb #92eda5bf
 def about_towers(rival: Rival, protocol: Protocol) -> dict:
     "The frozen towers that the model reads."
     used = {'image': protocol.image_tower} if 'embedding' in rival.parts else {}
@@ -151,6 +160,7 @@ def about_towers(rival: Rival, protocol: Protocol) -> dict:
     records = {kind: encoders.tower(name, kind) for kind, name in used.items()}
     return {kind: dict(name=t.name, source=t.source, licence=t.licence, note=t.note, saw_lidc=t.saw_lidc) for kind, t in records.items()}
 
+# %% ../nbs/11e_use.ipynb #c91c497c
 def card(a: dict) -> str:
     "The model card, from what `model.json` says."
     cell = lambda m, k: next(('n/a' if r['estimate'] is None else f'{r["estimate"]:.3f} ({r["low"]:.3f} to {r["high"]:.3f})' for r in a['metrics'] if (r['model'], r['score']) == (m, k)), '')
@@ -175,7 +185,7 @@ def _trained_towers(about: dict) -> list[encoders.Tower]:
     "Towers of a model that were trained on this machine: they travel with it."
     return [t for kind, r in about['towers'].items() if (t := encoders.tower(r['name'], kind)).trained_here]
 
-# %% ../nbs/11e_use.ipynb #57812d12
+# %% ../nbs/11e_use.ipynb #b997a9f2
 @dataclass(frozen=True, eq=False)
 class Trained:
     "A fitted model with all that is known of it."
@@ -188,6 +198,7 @@ class Trained:
     @property
     def protocol(self) -> Protocol: return self.rival.protocol
 
+# %% ../nbs/11e_use.ipynb #57812d12
 def _check_folder(folder: Path, new: bool = False):
     "Refuse a folder that holds anything but safetensors, json and md files."
     if not folder.is_dir():
@@ -218,7 +229,7 @@ def describe(study: Study, rival: Rival, model: str, seed: int, hold_out: float,
                 metrics=scored(others | {model: p}, d, held, seed), ranges=ranges(looks), scan_maximum_recorded=bool(looks.scan_max_abs_hu.notna().mean() > .5), confidence=confidence,
                 calibration=dict(temperature=T, n=len(held), patients=len(set(patients)), check=_check_coverage(p, y, patients, confidence, seed)))
 
-# %% ../nbs/11e_use.ipynb #7c01478d
+# %% ../nbs/11e_use.ipynb #e9e6ddba
 def train_model(
     study: Study,
     out: Path | str,                 # the folder to write
@@ -242,6 +253,7 @@ def train_model(
     _write(Path(out), rival.state() | {'calibration.p': p, 'calibration.labels': d.labels[held]} | tested, about, study.store)
     return Trained(rival, about, p, d.labels[held], study.store)
 
+# %% ../nbs/11e_use.ipynb #7c01478d
 def _write(out: Path, arrays: dict, about: dict, store: Store):
     "The three files, and the towers that were trained on this machine; `model.json`, with the digest of the numbers, comes last."
     out.mkdir(parents=True, exist_ok=True); (out/'model.json').unlink(missing_ok=True)
@@ -251,7 +263,7 @@ def _write(out: Path, arrays: dict, about: dict, store: Store):
     write_text(out/'README.md', card(about))
     write_json(out/'model.json', about | {'sha256': file_digest(out/'model.safetensors')})
 
-# %% ../nbs/11e_use.ipynb #db6c12aa
+# %% ../nbs/11e_use.ipynb #066fa8c7
 FIELDS = ('format', 'model', 'protocol', 'seed', 'feature_names', 'towers', 'cohort', 'source', 'versions', 'metrics', 'ranges', 'scan_maximum_recorded', 'confidence', 'calibration', 'sha256')
 
 def _read_about(folder: Path) -> dict:
@@ -266,6 +278,7 @@ def _read_about(folder: Path) -> dict:
         raise CompanionError('is missing, damaged, or of another model than model.json', folder/'model.safetensors', again)
     return a
 
+# %% ../nbs/11e_use.ipynb #db6c12aa
 def _read_protocol(a: dict, where: Path) -> Protocol:
     "The protocol, its towers and its features, all as this version knows them."
     known = {f.name for f in dataclasses.fields(Protocol)}
@@ -298,7 +311,7 @@ def load_model(
     if not differ < 1e-3: raise CompanionError(f'the probe gives other numbers than when the model was saved (by {differ:.1e})', folder, 'the weights of a tower or a library differ: use those that model.json names')
     return loaded
 
-# %% ../nbs/11e_use.ipynb #4c3b2794
+# %% ../nbs/11e_use.ipynb #e5eef91f
 CALIBRATED = tuple(f'calibrated_{c}' for c in CLASSES)
 
 def _answers(t: Trained, dataset: Dataset, looks: pd.DataFrame, pictures: Rows, confidence: float) -> pd.DataFrame:
@@ -312,6 +325,7 @@ def _answers(t: Trained, dataset: Dataset, looks: pd.DataFrame, pictures: Rows, 
     return pd.DataFrame(dict(nodule_id=ids, diameter_mm=[looks.loc[i, 'diameter_mm'] for i in ids]) | dict(zip(PROBABILITIES, p.T)) | dict(zip(CALIBRATED, z.T)) |
                         {'most_likely': [CLASSES[k] for k in p.argmax(1)], 'set': set_words(sets), 'confidence': confidence, 'notices': says, 'not_compared': blind})
 
+# %% ../nbs/11e_use.ipynb #4c3b2794
 def predict(
     model: Path | str | Trained,        # a folder that `train_model` wrote
     image: Path | str | None = None,    # NIfTI file, or the folder of one DICOM series

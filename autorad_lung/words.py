@@ -19,7 +19,7 @@ def verdict(
     "better, worse, or not told apart."
     return 'better' if low > 0 else 'worse' if high < 0 else 'not told apart'
 
-# %% ../nbs/10b_words.ipynb #3c13c6fa
+# %% ../nbs/10b_words.ipynb #d24a492c
 def compare(
     paired: pd.DataFrame,  # of `metrics.paired`
     model: str,            # the rival
@@ -29,6 +29,7 @@ def compare(
     r = paired.query('model == @model and metric == @metric and test == "bootstrap"').iloc[0]
     return verdict(r.low, r.high), f'{METRIC_NAMES[metric].lower()} {r.difference:+.3f} ({r.low:+.3f} to {r.high:+.3f})'
 
+# %% ../nbs/10b_words.ipynb #3c13c6fa
 def conclude(
     paired: pd.DataFrame,    # of `metrics.paired`
     summary: pd.DataFrame,   # of `metrics.summary`

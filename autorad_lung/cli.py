@@ -75,6 +75,7 @@ def reproduce(source: Source = 'phantom', data: Data = None, preset: Preset = 'm
               quick: Quick = False, workers: Workers = None, scheduler: Scheduler = None,
               only: Annotated[Optional[list[str]], typer.Option(help='one notebook, such as table1; may be given again')] = None,
               all_: Annotated[bool, typer.Option('--all', help="also the notebooks on what the paper leaves open, such as radiomics_stability")] = False,
+              parameter: Annotated[Optional[list[str]], typer.Option('--parameter', '-p', help="a notebook's own parameter, such as diagnosis=table.csv; may be given again")] = None,
               list_: Annotated[bool, typer.Option('--list', help='only list the notebooks, with the time each takes on this machine')] = False):
     """The main job: cohort, images, radiomics, training, the paper's tables and figures, and the report.
 
@@ -83,7 +84,7 @@ def reproduce(source: Source = 'phantom', data: Data = None, preset: Preset = 'm
     study = _study(source, data, preset, out, set_, quick, workers, scheduler)
     from autorad_lung import report
     if list_: table = report.listing(study); return records(table), table.to_string(index=False)
-    page = report.reproduce(study, only, all_)
+    page = report.reproduce(study, only, all_, parameter)
     made = {kind: sorted(str(p) for p in (study.folder/kind).glob('*') if p.suffix in ('.csv', '.png')) for kind in ('tables', 'figures')}
     return {'report': str(page), **made, 'ledger': str(study.folder/'ledger.csv')}, f'\nThe report: {page}'
 

@@ -98,7 +98,7 @@ def quarantine_ledger(
     "Take nodules that failed out of the cohort, with the reason."
     why = dict(zip(quarantine['item'], quarantine['reason']))
     out = ledger.included & ledger.nodule_id.isin(why)
-    reasons = 'quarantine: ' + ledger.nodule_id.map(why).fillna('')
+    reasons = ledger.nodule_id.map(lambda i: f"quarantine: {why.get(i, '')}")
     return ledger.assign(included=ledger.included & ~out, label=ledger.label.mask(out, -1), fold=ledger.fold.mask(out, -1), reason=ledger.reason.mask(out, reasons))
 
 # %% ../nbs/11_pipeline.ipynb #c8e5c79d

@@ -1,11 +1,16 @@
-"Shared by the whole-program tests: one quick run on the embedded source, made once for all workers of pytest-xdist."
-import os, subprocess, sys
+"Shared by the whole-program tests: the command line, and one quick run on the embedded source, made once for all workers of pytest-xdist."
+import fcntl, os, shutil, subprocess, sys
 from pathlib import Path
 import pytest
+from autorad_lung.artifacts import Store
+from autorad_lung.cohort import lidc_nodules
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get('AUTORAD_SHARED', ROOT.parent/'shared'))
 os.environ.setdefault('OMP_NUM_THREADS', '1')   # two pytest workers on two cores
+
+QUICK = ['--quick', '--set', 'limit=60', '--set', 'n_ctx=4', '--set', 'n_folds=3', '--workers', '1']
+SETTINGS = ' '.join(x for x in QUICK if '=' in x)
 
 def pytest_addoption(parser): parser.addoption('--slow', action='store_true', help='also the tests that take minutes each')
 
@@ -21,6 +26,29 @@ def autorad(*args, check=True, **kw) -> subprocess.CompletedProcess:
     r = subprocess.run([Path(sys.executable).with_name('autorad-lung'), *map(str, args)], capture_output=True, text=True, **kw)
     if check and r.returncode: raise AssertionError(f'autorad-lung {" ".join(map(str, args))} exited with {r.returncode}\n{r.stdout}\n{r.stderr}')
     return r
+
+def once(factory, name: str, make) -> Path:
+    "A folder that `make` fills once for all workers; who writes to it copies it first."
+    base = factory.getbasetemp(); base = base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base
+    with open(base/f'{name}.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (base/f'{name}.made').exists():
+            shutil.rmtree(base/name, ignore_errors=True); make(base/name)
+            (base/f'{name}.made').touch()
+    return base/name
+
+@pytest.fixture(scope='session')
+def clustered(tmp_path_factory) -> Path:
+    "A study's folder in which only the readers' marks are grouped: a copy spares a test twelve seconds."
+    return once(tmp_path_factory, 'clustered', lambda d: lidc_nodules(Store(d/'cache'), quiet=True))
+
+@pytest.fixture(scope='session')
+def quick_run(tmp_path_factory, clustered) -> Path:
+    "One uninterrupted quick run of the main job, to be read only."
+    def make(d):
+        shutil.copytree(clustered, d)
+        autorad('reproduce', *QUICK, '--out', d)
+    return once(tmp_path_factory, 'quick', make)
 
 @pytest.fixture(scope='session')
 def lidc_voi() -> Path:

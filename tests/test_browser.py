@@ -1,10 +1,10 @@
 "Report and explorer in a real browser, from the disk: no console error, no request, a table that sorts, an explorer that moves and shows the predictions, no sideways scrolling on a phone."
-import base64, fcntl, json, os
+import base64, json
 import numpy as np
 import pandas as pd
 import pytest
 from browser import Browser, find
-from conftest import autorad
+from conftest import SETTINGS
 from autorad_lung import explorer
 from autorad_lung.pipeline import Study
 
@@ -12,19 +12,9 @@ pytestmark = pytest.mark.skipif(not find(), reason='no Chromium here: install th
 PHONE = dict(width=390, height=844)
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
-    "One quick run with one notebook, and its explorer, made once for all workers of pytest-xdist."
-    base = tmp_path_factory.getbasetemp()
-    out = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base)/'browser'
-    with open(out.with_suffix('.lock'), 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (out/'made').exists():
-            autorad('reproduce', '--quick', '--set', 'limit=60', '--set', 'n_ctx=4', '--workers', '1', '--only', 'table1', '--out', out)
-            explorer.write_explorer(study_of(out), out/'report')
-            (out/'made').touch()
-    return out
+def run(quick_run): return quick_run
 
-def study_of(out): return Study(out=out, quick=True, settings='limit=60 n_ctx=4', workers=1)
+def study_of(out): return Study(out=out, quick=True, settings=SETTINGS, workers=1)
 
 @pytest.fixture(scope='module')
 def browser():

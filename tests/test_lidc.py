@@ -21,9 +21,7 @@ from autorad_lung.sources import Phantom, open_source
 ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope='session')
-def store(tmp_path_factory):
-    s = Store(tmp_path_factory.mktemp('lidc-store')); lidc_nodules(s, quiet=True)
-    return s
+def store(tmp_path_factory, clustered): return Store(shutil.copytree(clustered/'cache', tmp_path_factory.mktemp('lidc-store')/'cache'))
 
 @pytest.fixture(scope='session')
 def scan_ids(store): return choose_scans(3, store)

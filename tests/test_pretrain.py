@@ -2,7 +2,7 @@
 import hashlib, json, os, re, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import pytest
-from conftest import autorad
+from conftest import autorad, once
 
 def towers(text: str) -> dict[str, str]:
     "Kind -> key of the run, from what the command prints."
@@ -11,10 +11,13 @@ def towers(text: str) -> dict[str, str]:
 def weights(out: Path, key: str) -> str: return hashlib.sha256((out/'cache'/'tower'/key/'model.safetensors').read_bytes()).hexdigest()
 
 @pytest.fixture(scope='module')
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, clustered):
     "One uninterrupted run, and its tower."
-    out = tmp_path_factory.mktemp('pretrain')
-    return out, towers(autorad('pretrain', '--objective', 'mae', '--steps', '60', '--out', out, '--workers', '1').stdout)
+    def make(d):
+        shutil.copytree(clustered, d)
+        (d/'said').write_text(autorad('pretrain', '--objective', 'mae', '--steps', '60', '--out', d, '--workers', '1').stdout)
+    out = once(tmp_path_factory, 'pretrained', make)
+    return out, towers((out/'said').read_text())
 
 def test_killed_after_a_checkpoint_ends_in_the_same_bytes(whole, tmp_path):
     out, made = whole

@@ -3,10 +3,8 @@ import hashlib, json, os, random, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import pandas as pd
 import pytest
-from conftest import ROOT, autorad
+from conftest import QUICK, ROOT, SETTINGS, autorad
 from autorad_lung.report import MORE
-
-QUICK = ['--quick', '--set', 'limit=60', '--set', 'n_ctx=4', '--set', 'n_folds=3', '--workers', '1']
 
 def digests(out: Path) -> dict[str, str]:
     "Tables, figures and features of a run."
@@ -14,11 +12,9 @@ def digests(out: Path) -> dict[str, str]:
     return {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
-    "One uninterrupted quick run."
-    out = tmp_path_factory.mktemp('run')
-    autorad('reproduce', *QUICK, '--out', out)
-    return out
+def run(quick_run, tmp_path_factory):
+    "A copy of the quick run, for this worker to write to."
+    return shutil.copytree(quick_run, tmp_path_factory.mktemp('run')/'run')
 
 def test_the_report_is_whole(run):
     page = (run/'report'/'index.html').read_text()
@@ -51,7 +47,7 @@ def test_an_altered_output_is_made_again(run):
 
 def papermill(name, run, tmp_path, *more):
     "A notebook alone, on the quick run's cache."
-    args = ['-k', 'python3', '-p', 'out', run, '-p', 'quick', 'True', '-p', 'settings', 'limit=60 n_ctx=4 n_folds=3', '-p', 'workers', '1', *more]
+    args = ['-k', 'python3', '-p', 'out', run, '-p', 'quick', 'True', '-p', 'settings', SETTINGS, '-p', 'workers', '1', *more]
     return subprocess.run([Path(sys.executable).with_name('papermill'), ROOT/'nbs'/name, tmp_path/'t.ipynb', *map(str, args)], capture_output=True, text=True)
 
 @pytest.mark.parametrize('name', [*(f'paper/{n}.ipynb' for n in ('table1', *MORE)), 'tour.ipynb'])
@@ -72,12 +68,14 @@ def test_a_notebook_refuses_an_unknown_parameter(run, tmp_path):
     (['--set', 'n_ctxt=10'], ['n_ctxt', 'did you mean n_ctx']),
     (['--set', 'n_ctx=100'], ['n_ctx', '72']),
     (['--only', 'table9'], ['table9', 'table1']),
+    (['--only', 'pathology', '-p', 'diagnosys=t.csv'], ['diagnosys', 'diagnosis']),
 ])
 def test_wrong_input_is_answered_clearly(args, words, tmp_path):
     r = autorad('reproduce', '--out', tmp_path/'o', *args, check=False)
     assert r.returncode == 2 and 'Traceback' not in r.stderr and all(w in r.stderr for w in words), r.stderr
 
-def test_the_paper_preset_goes_as_far_as_the_weights_and_says_which(tmp_path):
+def test_the_paper_preset_goes_as_far_as_the_weights_and_says_which(clustered, tmp_path):
+    shutil.copytree(clustered, tmp_path/'o')
     r = autorad('reproduce', '--preset', 'paper', *QUICK, '--out', tmp_path/'o', check=False, env=os.environ | {'HF_HOME': str(tmp_path/'none')})
     assert r.returncode == 2 and 'Traceback' not in r.stderr and (tmp_path/'o'/'features.parquet').exists(), r.stderr
     for name in ('apple/aimv2-large-patch14-224', 'openai/clip-vit-base-patch16'): assert f'hf download {name}' in r.stderr, r.stderr

@@ -11,9 +11,9 @@ SMALL = ('--quick', '--set', 'n_folds=2', '--set', 'n_ctx=4', '--set', 'epochs=3
 P = ['p_benign', 'p_unsure', 'p_malignant']
 
 @pytest.fixture(scope='session')
-def tree(tmp_path_factory):
+def tree(tmp_path_factory, clustered):
     "Forty simulated nodules as files with a table, and ten more that no table names."
-    d = tmp_path_factory.mktemp('use'); source = Study(out=d/'phantom', quick=True, settings='limit=60', workers=1)
+    d = tmp_path_factory.mktemp('use'); shutil.copytree(clustered, d/'phantom'); source = Study(out=d/'phantom', quick=True, settings='limit=60', workers=1)
     rows = []
     for name in source.ids:
         n = source.input.load(name); affine = np.diag([-n.spacing_mm[2], -n.spacing_mm[1], n.spacing_mm[0], 1.])

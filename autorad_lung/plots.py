@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'INK', 'GREY', 'PALE', 'READER', 'REPORTED', 'STYLE', 'READERS_NOTE', 'ONE_READER', 'CEILING',
-           'REPORTED_CONTEXT', 'style', 'Plate', 'plate', 'finish', 'save_figure', 'caption', 'confusion_figure',
-           'roc_figure', 'f1_figure', 'accuracy_figure', 'learning_figure', 'context_figure', 'reliability_figure',
-           'nodule_sheet']
+           'REPORTED_CONTEXT', 'FEWEST', 'style', 'Plate', 'plate', 'finish', 'save_figure', 'caption',
+           'confusion_figure', 'roc_figure', 'f1_figure', 'accuracy_figure', 'learning_figure', 'context_figure',
+           'reliability_figure', 'nodule_sheet']
 
 # %% ../nbs/10_plots.ipynb #28b8ac01
 import contextlib, io, math, textwrap
@@ -292,11 +292,13 @@ def context_figure(
         return finish(fig, caption(predictions[n_ctx[0]], f'{model_name(model)}; {_intervals(next(iter(tables.values())))}.{note}', source))
 
 # %% ../nbs/10_plots.ipynb #32ee1882
+FEWEST = 10   # nodules in a bin whose accuracy is drawn
+
 def _draw_reliability(ax, run):
-    r = reliability(run)
+    r = reliability(run); seen = r[r['n'] >= FEWEST]
     ax.bar((r['bin'] + .5) / 10, r['n'] / r['n'].sum(), .096, color=PALE, label='share of nodules')
     ax.plot([0, 1], [0, 1], color=GREY, lw=.8, ls=':', label='perfect calibration')
-    ax.plot(r['confidence'], r['accuracy'], 'o-', color=INK, ms=5, lw=1.2, label='accuracy')
+    ax.plot(seen['confidence'], seen['accuracy'], 'o-', color=INK, ms=5, lw=1.2, label='accuracy')
     ax.set(xlim=(.3, 1.01), ylim=(0, 1.02), xticks=[.4, .6, .8, 1], yticks=[0, .5, 1], xlabel='Confidence')
 
 # %% ../nbs/10_plots.ipynb #a07ac21a
@@ -312,7 +314,7 @@ def reliability_figure(df: pd.DataFrame, source: str, models=None, table: pd.Dat
             e = t.loc[(m, 'ece')]
             ax.set(ylabel='Accuracy' if k % 3 == 0 else ''); ax.set_title(f'{_title(m)}\nECE {e.estimate:.3f} ({e.low:.3f}-{e.high:.3f})')
         fig.legend(*axes[0].get_legend_handles_labels(), loc='outside upper left', ncols=3)
-        return finish(fig, caption(df, f'Confidence is the largest of the three probabilities, in ten equal bins. ECE: expected calibration error, with {_intervals(table)}.', source))
+        return finish(fig, caption(df, f'Confidence is the largest of the three probabilities, in ten equal bins; accuracy is drawn for bins of {FEWEST} nodules or more. ECE: expected calibration error, of all bins, with {_intervals(table)}.', source))
 
 # %% ../nbs/10_plots.ipynb #b58bd82a
 def _draw_nodule(ax, image, mask, row):

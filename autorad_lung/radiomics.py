@@ -328,6 +328,9 @@ def tolerance(names) -> np.ndarray:
     return np.array([1e-4 if n.startswith('log-') else 1e-6 for n in names])
 
 # %% ../nbs/04b_radiomics.ipynb #c3b0d57e
+@functools.cache
+def _say(line: str): print(line)      # once a process: a sweep checks the same rows again and again
+
 def recheck(source: Source, rows: Rows, protocol: Protocol, store: Store, n: int = 5) -> dict:
     "Recompute `n` nodules with PyRadiomics (drawn by the rows' keys); print and keep the largest difference, and refuse one above `tolerance`."
     key = content_key('radiomics check', list(rows.table['key']), n)
@@ -340,7 +343,7 @@ def recheck(source: Source, rows: Rows, protocol: Protocol, store: Store, n: int
         with store.publish('radiomics check', key) as f: write_json(f/'check.json', {'nodules': ids, 'largest': float(d[:, ~log].max(initial=0)), 'largest_log': float(d[:, log].max(initial=0))})
         folder = store.folder('radiomics check', key)
     found = json.loads((folder/'check.json').read_text())
-    print(f'fast against PyRadiomics on {len(found["nodules"])} random nodules: largest difference {found["largest"]:.1e}, LoG {found["largest_log"]:.1e}')
+    _say(f'fast against PyRadiomics on {len(found["nodules"])} random nodules: largest difference {found["largest"]:.1e}, LoG {found["largest_log"]:.1e}')
     if not (found['largest'] <= 1e-6 and found['largest_log'] <= 1e-4):
         raise CompanionError(f'the engines differ by {found["largest"]:.1e} (LoG {found["largest_log"]:.1e}) on {", ".join(found["nodules"])}', 'radiomics', "use engine='pyradiomics', and report it")
     return found

@@ -33,7 +33,7 @@ c = IDCClient(); c.fetch_index('clinical_index')        # the same table at the 
 c.get_clinical_table('lidc_idri_clinical').to_csv('diagnosis.csv', index=False)
 ```
 
-Then give its path as the parameter `diagnosis`."""
+Then give its path as the parameter `diagnosis`: `autorad-lung reproduce --only pathology --parameter diagnosis=diagnosis.csv` with the source, or `papermill -p diagnosis diagnosis.csv`."""
 
 # %% ../nbs/01c_diagnosis.ipynb #1f3a2e9d
 _NAMES = dict(patient_id=r'((tcia|dicom)_)?patient_id', diagnosis=r'diagnosis(_at_the_patient_level.*)?', method=r'(diagnosis_)?method.*')

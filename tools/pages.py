@@ -32,7 +32,7 @@ def formula(tex: str, display: bool = False) -> str:
     try: w, h, d, *_ = MathTextParser('path').parse(text, 72, FontProperties(size=size))
     except ValueError: return f'<code>{html.escape(tex)}</code>'
     drawn = ''.join('MLQC'[c - 1] + ' '.join(f'{x:.1f}' for x in v) if c != 79 else 'Z' for v, c in TextPath((0, 0), text, size=size).iter_segments(simplify=False))
-    return (f'<svg class="math{" display" * display}" role="img" aria-label="{html.escape(tex)}" viewBox="0 {-h:g} {w:g} {h:g}" style="width:{w / size:.2f}em;height:{h / size:.2f}em;'
+    return (f'<svg class="math{" display" * display}" role="img" aria-label="{html.escape(tex)}" viewBox="0 {d - h:g} {w:g} {h:g}" style="width:{w / size:.2f}em;height:{h / size:.2f}em;'
             f'vertical-align:{-d / size:.2f}em"><path transform="scale(1,-1)" d="{drawn}"/></svg>')
 
 SPECIAL = re.compile(r'(?P<code>(?P<tick>`+)(?!`).*?(?<!`)(?P=tick)(?!`))|\$\$(?P<display>.+?)\$\$|\$(?=\S)(?P<math>[^$`]+?)(?<=\S)\$(?!\d)'

@@ -55,11 +55,10 @@ def _precrop(image, mask): return _extractor(preCrop=True, padDistance=16).execu
 def _cropped(hu, mask, spacing_mm, scan_max): return pyradiomics_features(hu, mask, spacing_mm, recipe('paper'), scan_max)
 def _fast(hu, mask, spacing_mm, scan_max): return radiomics_fast.fast_features(hu, mask, spacing_mm, 'paper', scan_max)
 
+# way -> (what it is given, what is timed, the share of the nodules that is enough to time it)
 WAYS = {'whole scan': (_pair, _whole, .01), 'preCrop': (_pair, _precrop, .05), 'cropped first': (_crop, _cropped, .25), 'fast': (_crop, _fast, 1.)}
 
 # %% ../nbs/11a_bench.ipynb #1301c7cc
-# (what it is given, what is timed, the share of the nodules that is enough to time it)
-
 def timed(job: tuple) -> tuple[float, float, float]:
     "Seconds for one nodule by the clock and by the processor, and the largest memory of this process so far in MB; `job`: way, crop, max |HU|."
     way, c, scan_max = job

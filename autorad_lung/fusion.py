@@ -120,16 +120,7 @@ class SoftForest(Forest):
 
     def fit(self, dataset, train, val, seed=0):
         both = np.sort(np.concatenate([train, val]))
-        x = dataset.part('radiomics', both)
-        scale = Scale.fit(x, self.protocol.feature_clip)
-        grown = RandomForestRegressor(300, min_samples_leaf=2, max_features='sqrt', random_state=seed).fit(scale(x), dataset.part('readers', both))
-        trees = [e.tree_ for e in grown.estimators_]
-        first = np.cumsum([0] + [t.node_count for t in trees])[:-1]
-        child = lambda side: np.concatenate([np.where((c := getattr(t, side)) < 0, -1, c + o) for t, o in zip(trees, first)])
-        join = lambda get: np.concatenate([get(t) for t in trees])
-        self.grown, self.arrays = grown, scale.arrays('scale') | dict(first=first, left=child('children_left'), right=child('children_right'), feature=join(lambda t: t.feature),
-                                                                      threshold=join(lambda t: t.threshold), value=join(lambda t: t.value[:, :, 0]), classes=np.arange(3))
-        return self
+        return self.grow(RandomForestRegressor(300, min_samples_leaf=2, max_features='sqrt', random_state=seed), dataset, both, dataset.part('readers', both))
 
 # %% ../nbs/08c_fusion.ipynb #8b8fa3f4
 class SoftLogistic(Logistic):

@@ -178,15 +178,19 @@ class Forest(Rival):
 
     def fit(self, dataset, train, val, seed=0):
         both = np.sort(np.concatenate([train, val]))
-        x = dataset.part('radiomics', both)
+        return self.grow(RandomForestClassifier(300, min_samples_leaf=2, random_state=seed), dataset, both, dataset.labels[both])
+
+    def grow(self, forest, dataset, rows, targets):
+        "Fit scikit-learn's forest to the targets of some rows, and keep its trees as arrays, one after the other."
+        x = dataset.part('radiomics', rows)
         scale = Scale.fit(x, self.protocol.feature_clip)
-        self.grown = RandomForestClassifier(300, min_samples_leaf=2, random_state=seed).fit(scale(x), dataset.labels[both])
+        self.grown = forest.fit(scale(x), targets)
         trees = [e.tree_ for e in self.grown.estimators_]
         first = np.cumsum([0] + [t.node_count for t in trees])[:-1]
         child = lambda side: np.concatenate([np.where((c := getattr(t, side)) < 0, -1, c + o) for t, o in zip(trees, first)])
         join = lambda get: np.concatenate([get(t) for t in trees])
         self.arrays = scale.arrays('scale') | dict(first=first, left=child('children_left'), right=child('children_right'), feature=join(lambda t: t.feature),
-                                                   threshold=join(lambda t: t.threshold), value=join(lambda t: t.value[:, 0]), classes=self.grown.classes_)
+                                                   threshold=join(lambda t: t.threshold), value=join(lambda t: t.value.reshape(t.node_count, -1)), classes=getattr(self.grown, 'classes_', np.arange(3)))
         return self
 
     def predict(self, dataset, idx):

@@ -52,6 +52,8 @@ def parameters_for(
     "Numbers, True, False and None are read as Python has them, an existing file as its whole path, the rest as text. A parameter that none of the notebooks has, or that has an option of its own, is refused."
     study = {f.name for f in dataclasses.fields(Study)}
     has = {n: papermill.inspect_notebook(str(notebooks()/'paper'/f'{n}.ipynb')).keys() - study for n in names}
+    for g in given:
+        if '=' not in g: raise CompanionError('a parameter is a name, an equals sign and a value', g, f'write {g}=VALUE')
     values = {k: _value(v) for k, _, v in (g.partition('=') for g in given)}
     for k in values:
         if not any(k in own for own in has.values()): raise CompanionError(f'none of {", ".join(names)} has such a parameter of its own', k, 'they have ' + (', '.join(sorted(set().union(*has.values()))) or 'none'))
@@ -174,7 +176,7 @@ def write_report(
     return study.folder/'report'/'index.html'
 
 # %% ../nbs/11i_report.ipynb #20f1b371
-COSTS = dict(table1=50, table2=15, figure2=25, readers=175, selection=300, prompts=700, what_carries_the_signal=120, radiomic_families=660, radiomics_stability=300, encoders=680, pretraining=3600,
+COSTS = dict(table1=50, table2=15, figure2=25, readers=175, selection=340, prompts=700, what_carries_the_signal=120, radiomic_families=660, radiomics_stability=300, encoders=680, pretraining=3600,
              aggregation=700, robustness=620, binary=75, trust=60, pathology=40, beyond=1300)   # notebook -> processor seconds on 641 nodules
 YARDSTICK_S = .081   # processor time of `_yardstick` on that machine
 

@@ -347,7 +347,7 @@ def predict(
     looks = trait_rows(source, dataset.table.nodule_id.tolist(), t.protocol.consensus, t.store, **parallel)
     why = {r['item']: str(CompanionError(r['reason'], r['where'], r['remedy'])) for r in failed.to_dict('records')}
     rows = source.rows[['nodule_id', 'image', 'mask', 'label']].reset_index(drop=True).merge(_answers(t, dataset, looks, pictures, confidence), how='left', on='nodule_id')
-    rows = rows.assign(problem=rows.nodule_id.map(why).fillna(''), **{c: rows[c].astype(object).fillna('') for c in ('most_likely', 'set', 'notices', 'not_compared')})
+    rows = rows.assign(problem=rows.nodule_id.map(lambda i: why.get(i, '')), **{c: rows[c].astype(object).fillna('') for c in ('most_likely', 'set', 'notices', 'not_compared')})
     if out is not None: write_text(Path(out), rows.to_csv(index=False, lineterminator='\n'))
     return rows
 

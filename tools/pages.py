@@ -6,7 +6,7 @@ from pathlib import Path
 def heading(nb) -> tuple[str, str]:
     "Title, and the line that follows it as a quotation."
     m = re.search(r'^# (.+?)\s*$(?:\s*^> (.+?)\s*$)?', '\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown'), re.M)
-    return m[1].replace('`', ''), (m[2] or '').replace('`', '')
+    return re.sub('[`*]', '', m[1]), re.sub('[`*]', '', m[2] or '')
 
 def bibliography(path: Path) -> dict[str, dict]:
     "Key -> fields of a .bib file of our own form: one field a line, its value in braces."
@@ -111,7 +111,9 @@ class Page:
     def body(self) -> str:
         cells = [self.code(c) if c.cell_type == 'code' else self.markdown(c.source) for c in self.nb.cells if c.cell_type != 'raw']
         about = f'<p class="module">Module <code>autorad_lung.{self.module}</code>. <i></i>Cells with this edge are the module; the others prove it.</p>' if self.module else ''
-        return re.sub(r'(</h1>\s*)<blockquote>\s*<p>(.*?)</p>\s*</blockquote>', lambda m: f'{m[1]}<p class="lead">{m[2]}</p>{about}', '\n'.join(cells), count=1, flags=re.S)
+        return re.sub(r'(</h1>\s*)<blockquote>\s*<p>(.*?)</p>\s*</blockquote>', lambda m: f'{m[1]}<p class="lead">{m[2]}</p>{about}', FOLDS.sub('\n\n', '\n'.join(c for c in cells if c)), count=1, flags=re.S)
+
+FOLDS = re.compile(r'</code></pre></details>\s*<details class="fold"><summary>Code</summary><pre class="code"><code>')   # neighbours, unfolded at once
 
 def highlighted(source: str) -> str:
     from pygments import highlight, formatters, lexers

@@ -2,7 +2,7 @@
 import hashlib, json, os, re, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import pytest
-from conftest import autorad, once
+from conftest import QUICK, autorad, once
 
 def towers(text: str) -> dict[str, str]:
     "Kind -> key of the run, from what the command prints."
@@ -37,10 +37,11 @@ def test_again_it_is_found(whole):
     start = time.monotonic()
     assert towers(autorad('pretrain', '--objective', 'mae', '--steps', '60', '--out', out, '--workers', '1').stdout) == made and time.monotonic() - start < 60
 
-def test_wrong_input_is_answered_clearly(tmp_path):
+def test_wrong_input_is_answered_clearly(quick_run, tmp_path):
     r = autorad('pretrain', '--objective', 'dino', '--out', tmp_path, check=False)
     assert r.returncode == 2 and 'aimv2' in r.stderr and 'Traceback' not in r.stderr
-    r = autorad('reproduce', '--quick', '--set', 'image_tower=mini-image-mae@0123', '--out', tmp_path, '--workers', '1', check=False)
+    shutil.copytree(quick_run/'cache', tmp_path/'o'/'cache')                                            # so that it soon comes to the tower
+    r = autorad('reproduce', *QUICK, '--set', 'image_tower=mini-image-mae@0123', '--out', tmp_path/'o', check=False)
     assert r.returncode == 2 and 'autorad-lung pretrain' in r.stderr and 'Traceback' not in r.stderr
 
 def test_the_main_job_trains_the_towers_it_names(whole, tmp_path):

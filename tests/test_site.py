@@ -1,8 +1,8 @@
 "The site, as it is made where Quarto is absent: every notebook in the sidebar, every link, picture, figure and citation leads somewhere, and pages that read well in a real browser, dark, on a phone, without a network."
-import fcntl, os, re, sys
+import re, sys
 import pytest
 from browser import Browser, find
-from conftest import ROOT
+from conftest import ROOT, once
 
 sys.path.insert(0, str(ROOT/'tools'))
 import docs, pages
@@ -13,12 +13,7 @@ NOTEBOOKS = sorted(p.relative_to(ROOT/'nbs').as_posix() for p in (ROOT/'nbs').rg
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
     "All pages, with no run beside them, made once for all workers of pytest-xdist."
-    base = tmp_path_factory.getbasetemp()
-    out = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base)/'site'
-    with open(out.with_suffix('.lock'), 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (out/'made').exists(): docs.by_nbconvert(out, out/'no run'); (out/'made').touch()
-    return out
+    return once(tmp_path_factory, 'site', lambda d: docs.by_nbconvert(d, d/'no run'))
 
 @pytest.fixture(scope='module')
 def browser():

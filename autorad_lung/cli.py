@@ -33,7 +33,9 @@ Quiet     = Annotated[bool, typer.Option('--quiet', '-q', help='no progress, onl
 # %% ../nbs/12_cli.ipynb #61407545
 def _study(source, data, preset, out, settings, quick, workers, scheduler):
     from autorad_lung.pipeline import Study
-    return Study(source, data, preset, out, ' '.join(settings or []), quick, workers, scheduler)
+    study = Study(source, data, preset, out, ' '.join(settings or []), quick, workers, scheduler)
+    study.protocol                                                           # a wrong setting is refused here, before anything is computed
+    return study
 
 # %% ../nbs/12_cli.ipynb #52de6005
 @contextlib.contextmanager
@@ -178,6 +180,7 @@ def pretrain(objective: Annotated[str, typer.Option(help='aimv2, aimv1, mae, cli
     """
     from autorad_lung import pretraining
     study = _study(source, data, 'mini', out, set_, False, workers, None)
+    pretraining.refuse_unknown(objective)
     recipe = pretraining.Recipe(steps=steps or study.protocol.pretrain_steps)
     own = source != 'phantom' or without_fold
     corpus = study.corpus(tuple(without_fold or ())) if own else pretraining.spare_corpus(study.store, **study.parallel)

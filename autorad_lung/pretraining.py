@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MOST', 'IMAGE', 'TEXT', 'OBJECTIVES', 'NEEDS_TEXT', 'REVISION', 'slices', 'slices_table', 'Corpus', 'Recipe',
-           'augment', 'batch_of', 'first_values', 'build', 'rate', 'best_device', 'descend', 'tower_names', 'pretrain',
-           'pretrain_all', 'reopen', 'pack_tower', 'unpack_tower', 'spare_nodules', 'spare_key', 'spare_corpus',
-           'fold_parts', 'patients_seen', 'refuse_seen', 'described', 'sentences', 'spare_names', 'train_spare']
+           'augment', 'batch_of', 'first_values', 'refuse_unknown', 'build', 'rate', 'best_device', 'descend',
+           'tower_names', 'pretrain', 'pretrain_all', 'reopen', 'pack_tower', 'unpack_tower', 'spare_nodules',
+           'spare_key', 'spare_corpus', 'fold_parts', 'patients_seen', 'refuse_seen', 'described', 'sentences',
+           'spare_names', 'train_spare']
 
 # %% ../nbs/05c_pretraining.ipynb #2d58b09c
 import dataclasses, json, math, os, shutil, time
@@ -129,9 +130,13 @@ def first_values(model: nn.Module, seed: int, trained: bool) -> nn.Module:
     return model
 
 # %% ../nbs/05c_pretraining.ipynb #aa670cd7
+def refuse_unknown(objective: str):
+    "A `CompanionError` for what is none of `OBJECTIVES`."
+    if objective not in OBJECTIVES: raise CompanionError(f'there is no objective {objective!r}', '--objective', f'choose one of {", ".join(OBJECTIVES)}')
+
 def build(objective: str, vocabulary: int, special: dict, seed: int) -> nn.Module:
     "An objective around a tower with first values from the seed: the same tower for all that are trained."
-    if objective not in OBJECTIVES: raise CompanionError(f'there is no objective {objective!r}', '--objective', f'choose one of {", ".join(OBJECTIVES)}')
+    refuse_unknown(objective)
     def fresh(t, **more): return first_values(architecture(t, 'cpu', **more), seed, objective != 'none')
     image = fresh(tower(IMAGE))
     with torch.random.fork_rng(devices=[]):

@@ -111,6 +111,11 @@ def _plain(v, digits: int):
 def _rows(study: Study, table: pd.DataFrame) -> np.ndarray: return table.set_index('nodule_id').index.get_indexer(study.dataset.table.nodule_id)
 
 # %% ../nbs/11g_explorer.ipynb #623c1287
+def _fold_maps(fold: int, model: str, data, pictures: Rows, protocol, store, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    "Rows of a test fold, and their maps by the model that never saw them."
+    trained, at = Trained(fitted(model, data, protocol, store, seed, fold), {'model': model}, None, None, store), np.flatnonzero(data.table.fold == fold)
+    return at, np.stack([similarity_map(trained, data, pictures, i).parts for i in at])
+
 def cohort_maps(
     study: Study,
     model: str = 'autorad',
@@ -123,8 +128,9 @@ def cohort_maps(
     pictures = Rows(study.images.table.iloc[rows], {k: v[rows] for k, v in study.images.arrays.items()}, study.images.quarantine)
     key = content_key('maps', 1, RECIPE, model, seed, study.protocol.key(), data.key('embedding', 'radiomics'), pictures.table['key'].tolist(), versions('numpy', 'torch', 'transformers'))
     if found := study.store.open('maps', key): return load_file(found/'maps.safetensors')['parts']
-    models = {f: Trained(fitted(model, data, study.protocol, study.store, seed, f), {'model': model}, None, None, study.store) for f in np.unique(fold)}
-    parts = np.stack(list(pmap(lambda i: similarity_map(models[fold[i]], data, pictures, i).parts, range(len(fold)), desc='similarity maps')))
+    one = partial(_fold_maps, model=model, data=data, pictures=pictures, protocol=study.protocol, store=study.store, seed=seed)
+    found = list(pmap(one, np.unique(fold).tolist(), desc='similarity maps, by fold', **study.parallel))
+    parts = np.concatenate([p for _, p in found])[np.argsort(np.concatenate([at for at, _ in found]))]
     with study.store.publish('maps', key, model=model, seed=seed) as f: write_arrays(f/'maps.safetensors', {'parts': parts.astype('f4')})
     return parts.astype('f4')
 

@@ -137,6 +137,6 @@ def to_tower(
     size: int,                               # pixels a side that the tower takes
 ) -> torch.Tensor:                           # (N, 3, size, size) float32
     "Grey pictures as a tower's input: resized if need be (antialiased bilinear), repeated to three channels, normalised."
-    x = torch.as_tensor(np.asarray(images, np.float32))[:, None]                                  # (N, 1, S, S)
+    x = torch.as_tensor(np.array(images, np.float32))[:, None]                                    # (N, 1, S, S)
     if x.shape[-1] != size: x = F.interpolate(x, size=(size, size), mode='bilinear', antialias=True, align_corners=False)
     return (x - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)

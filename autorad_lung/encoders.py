@@ -271,7 +271,8 @@ def embed_table(
     batch, options = batch or (64 if device == 'cuda' else 1), dict(tokens=tokens, dtype=dtype, device=device)
     weights = GAINS if t.made_here else weights_key(tower_folder(t, store))
     if t.made_here: tower_folder(t, store)                          # made before the workers ask for it
-    row_keys = {k: content_key('embedding', k, t, weights, options, batch, versions('torch', 'transformers')) for k in keys}
+    libraries = versions('torch', 'transformers')
+    row_keys = {k: content_key('embedding', k, t, weights, options, batch, libraries) for k in keys}
     if batch == 1: run, items = _Embed(t, str(store.root), options), dict(zip(keys, images))
     else:
         known, items, parallel = _known(store, 'embedding'), {k: i for i, k in enumerate(keys)}, parallel | dict(workers=1, scheduler=None)

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 import yaml
 from radiomics import imageoperations
 from radiomics.featureextractor import RadiomicsFeatureExtractor
-from .artifacts import CompanionError, Rows, Store, content_key, row_table, versions, write_json
+from .artifacts import CompanionError, Rows, Store, content_key, pmap, row_table, versions, write_json
 from .preprocessing import consensus, slice_index
 from .protocol import Protocol
 from .sources import Nodule, Source
@@ -310,7 +310,7 @@ def radiomics_table(
     about = _settings(protocol); common = content_key(about)
     keys = {i: content_key('radiomics', source.key(i), common) for i in ids}
     rows = row_table(functools.partial(_row, protocol=protocol), {i: source.loader(i) for i in ids}, keys, store, 'radiomics', about, **{'desc': 'radiomics'} | parallel)
-    if engine_for(protocol.engine, recipe(protocol.recipe)) == 'fast' and len(rows.table): recheck(source, rows, protocol, store)
+    if engine_for(protocol.engine, recipe(protocol.recipe)) == 'fast' and len(rows.table): recheck(source, rows, protocol, store, **parallel)
     return rows
 
 # %% ../nbs/04b_radiomics.ipynb #a003d5a8
@@ -331,14 +331,14 @@ def tolerance(names) -> np.ndarray:
 @functools.cache
 def _say(line: str): print(line)      # once a process: a sweep checks the same rows again and again
 
-def recheck(source: Source, rows: Rows, protocol: Protocol, store: Store, n: int = 5) -> dict:
+def recheck(source: Source, rows: Rows, protocol: Protocol, store: Store, n: int = 5, **parallel) -> dict:
     "Recompute `n` nodules with PyRadiomics (drawn by the rows' keys); print and keep the largest difference, and refuse one above `tolerance`."
     key = content_key('radiomics check', list(rows.table['key']), n)
     if (folder := store.open('radiomics check', key)) is None:
         usable = [i for i, levels in enumerate(rows.table['levels']) if levels <= MAX_LEVELS]
         picked = sorted(random.Random(key).sample(usable, min(n, len(usable))))
         ids, log = [rows.table['nodule_id'][i] for i in picked], tolerance(recipe(protocol.recipe).names) > 1e-6
-        reference = [nodule_features(source.load(i), protocol.replace(engine='pyradiomics'))['features'] for i in ids]
+        reference = [r['features'] for r in pmap(functools.partial(_row, protocol=protocol.replace(engine='pyradiomics')), [source.loader(i) for i in ids], **{'desc': 'check', **parallel})]
         d = relative_difference(np.reshape(reference, (len(ids), -1)), rows.arrays['features'][picked], floors(recipe(protocol.recipe).names))
         with store.publish('radiomics check', key) as f: write_json(f/'check.json', {'nodules': ids, 'largest': float(d[:, ~log].max(initial=0)), 'largest_log': float(d[:, log].max(initial=0))})
         folder = store.folder('radiomics check', key)

@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['TABLE1', 'CONTEXTS', 'SEEDS', 'PAPER', 'MORE', 'TITLES', 'COSTS', 'YARDSTICK_S', 'chosen', 'parameters_for',
-           'package_key', 'commit', 'notebook_key', 'outputs', 'holds', 'run_notebook', 'conclusion', 'environment',
-           'map_table', 'write_report', 'listing', 'Steps', 'reproduce']
+           'package_key', 'commit', 'notebook_key', 'outputs', 'holds', 'run_notebook', 'run_notebooks', 'conclusion',
+           'environment', 'map_table', 'write_report', 'listing', 'Steps', 'reproduce']
 
 # %% ../nbs/11i_report.ipynb #2c4adce4
 import ast, base64, dataclasses, json, os, platform, subprocess, sys, time
+from functools import partial
 from pathlib import Path
 import jinja2, nbconvert, nbformat, papermill
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
-from .artifacts import CompanionError, atomic, content_key, file_digest, versions, write_json, write_table, write_text
+from .artifacts import CompanionError, atomic, content_key, file_digest, pmap, versions, write_json, write_table, write_text
 from . import cohort
 from .explorer import write_explorer
 from .headline import headline_of
@@ -107,21 +108,33 @@ def _html(notebook: Path, title: str) -> str:
 def run_notebook(
     study: Study,
     name: str,     # 'table1', ...
-    own: dict | None = None, # parameters that only this notebook has
-) -> bool:         # whether it had to run
-    "Run a paper notebook through papermill, unless its outputs still hold; what came out, and from what, is kept beside it."
-    key, folder = notebook_key(study, name, own), study.folder/'notebooks'
-    if holds(study, name, key): return False
-    start = time.perf_counter()
-    folder.mkdir(parents=True, exist_ok=True)
-    given = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)} | (own or {}) | dict(out=str(study.folder.resolve()), data=study.data and str(Path(study.data).resolve()))
+    own: dict,     # parameters that only this notebook has
+    key: str,      # of `notebook_key`
+):
+    "Run a paper notebook through papermill; what came out, and from what, is kept beside it."
+    start, folder = time.perf_counter(), study.folder/'notebooks'
+    given = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)} | own | dict(out=str(study.folder.resolve()), data=study.data and str(Path(study.data).resolve()))
     with atomic(folder/f'{name}.ipynb') as tmp:
         papermill.execute_notebook(notebooks()/'paper'/f'{name}.ipynb', tmp, given, kernel_name='python3', cwd=str(notebooks()), progress_bar=False,
                                    extra_arguments=['--log-level=ERROR'])
     write_text(folder/f'{name}.html', _html(folder/f'{name}.ipynb', TITLES[name]))
     files = {p.relative_to(study.folder).as_posix(): file_digest(p) for p in outputs(study, name)}
     write_json(folder/f'{name}.done', {'key': key, 'files': files, 'source': study.source, 'quick': study.quick, 'protocol': study.protocol.key(), 'package': package_key(), 'commit': commit(), 'seconds': round(time.perf_counter() - start, 1)})
-    return True
+
+# %% ../nbs/11i_report.ipynb #1683877e
+def _run(name: str, study: Study, own: dict, keys: dict): run_notebook(study, name, own[name], keys[name])
+
+def run_notebooks(
+    study: Study,
+    names: list[str],      # all at once, as far as there are workers
+    own: dict[str, dict],  # parameters of single notebooks
+) -> list[str]:            # those that had to run
+    "Run the paper notebooks whose outputs do not hold."
+    keys = {n: notebook_key(study, n, own[n]) for n in names}
+    due = [n for n in names if not holds(study, n, keys[n])]
+    (study.folder/'notebooks').mkdir(parents=True, exist_ok=True)
+    for _ in pmap(partial(_run, study=dataclasses.replace(study), own=own, keys=keys), due, study.parallel['workers'], desc='notebooks'): pass
+    return due
 
 # %% ../nbs/11i_report.ipynb #38211103
 def conclusion(notebook: Path) -> str:
@@ -226,7 +239,8 @@ def reproduce(
     "The whole way: inputs, training, the paper's notebooks, the report. What is known is not computed again."
     names = chosen(only, everything)
     own = parameters_for(names, parameters or [])
-    step = Steps(7 + len(names))
+    paper, more = [n for n in names if n in PAPER], [n for n in names if n in MORE]      # the latter compute a lot, on all cores
+    step = Steps(6 + ('table2' in names) + bool(paper) + len(more))
     study.store.sweep()
     step('cohort', lambda: study.ids)
     step('images and radiomics', lambda: write_features(study, folds=True))
@@ -235,6 +249,7 @@ def reproduce(
     step('image embeddings', lambda: study.dataset)
     step('training the rows of Table 1', lambda: study.predictions(TABLE1, SEEDS))
     if 'table2' in names: step('training the rows of Table 2', lambda: study.sweep('n_ctx', CONTEXTS, ['autorad'], SEEDS))
-    for n in names: step(TITLES[n], lambda: run_notebook(study, n, own[n]))
+    if paper: step('; '.join(TITLES[n] for n in paper), lambda: run_notebooks(study, paper, own))
+    for n in more: step(TITLES[n], lambda: run_notebooks(study, [n], own))
     shown = [n for n in TITLES if (study.folder/'notebooks'/f'{n}.done').is_file()]
     return step('report', lambda: write_report(study, shown))

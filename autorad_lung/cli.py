@@ -32,9 +32,12 @@ Quiet     = Annotated[bool, typer.Option('--quiet', '-q', help='no progress, onl
 
 # %% ../nbs/12_cli.ipynb #61407545
 def _study(source, data, preset, out, settings, quick, workers, scheduler):
+    from autorad_lung.protocol import parse_settings, preset as named
+    text = ' '.join(settings or [])
+    named(preset, **parse_settings(text))                                    # a wrong setting is refused here, before torch takes its ten seconds to load
     from autorad_lung.pipeline import Study
-    study = Study(source, data, preset, out, ' '.join(settings or []), quick, workers, scheduler)
-    study.protocol                                                           # a wrong setting is refused here, before anything is computed
+    study = Study(source, data, preset, out, text, quick, workers, scheduler)
+    study.protocol                                                           # and a wrong tower here, before anything is computed
     return study
 
 # %% ../nbs/12_cli.ipynb #52de6005
@@ -98,9 +101,9 @@ def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini
 
     Example: `autorad-lung cohort --set readers_min=1 --set edge_rule=half-down`
     """
+    s = _study(source, data, preset, out, set_, quick, workers, None)
     from autorad_lung.cohort import ledger_summary
     from autorad_lung.pipeline import write_ledger
-    s = _study(source, data, preset, out, set_, quick, workers, None)
     summary, paths = ledger_summary(s.cohort), write_ledger(s.cohort, s.folder)
     return records(summary), f'{summary.to_string(index=False)}\n\none row a nodule: {paths["ledger"]}; folds: {paths["folds"]}'
 
@@ -114,8 +117,8 @@ def extract(source: Source = 'phantom', data: Data = None, preset: Preset = 'min
     Example: `autorad-lung extract --source nifti --data my_nodules --recipe true2d --out runs/mine`
     """
     more = [f'{k}={v}' for k, v in [('recipe', recipe), ('engine', engine)] if v]
-    from autorad_lung.pipeline import write_features
     s = _study(source, data, preset, out, (set_ or []) + more, quick, workers, scheduler)
+    from autorad_lung.pipeline import write_features
     paths = write_features(s)
     counts = {'nodules': len(s.radiomics.table), 'features each': s.radiomics.arrays['features'].shape[1], 'in quarantine': len(s.quarantine)}
     return {k: str(v) for k, v in paths.items()} | counts, '\n'.join(f'{k}: {v}' for k, v in (paths | counts).items())
@@ -178,8 +181,8 @@ def pretrain(objective: Annotated[str, typer.Option(help='aimv2, aimv1, mae, cli
 
     Example: `autorad-lung pretrain --objective mae --source nifti --data my_nodules --without-fold 0 --without-fold 1 --out runs/mine`
     """
-    from autorad_lung import pretraining
     study = _study(source, data, 'mini', out, set_, False, workers, None)
+    from autorad_lung import pretraining
     pretraining.refuse_unknown(objective)
     recipe = pretraining.Recipe(steps=steps or study.protocol.pretrain_steps)
     own = source != 'phantom' or without_fold
@@ -210,8 +213,9 @@ def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini'
 
     Example: `autorad-lung train --source nifti --data my_nodules --run runs/mine --out model`
     """
+    study = _study(source, data, preset, run, set_, quick, workers, scheduler)
     from autorad_lung.use import train_model
-    about = train_model(_study(source, data, preset, run, set_, quick, workers, scheduler), out, model, seed, hold_out, confidence).about
+    about = train_model(study, out, model, seed, hold_out, confidence).about
     found = next(r for r in about['metrics'] if (r['model'], r['score']) == (model, 'accuracy'))
     return {'folder': str(out), 'card': str(out/'README.md')} | {k: about[k] for k in ('model', 'n', 'metrics', 'calibration', 'towers')}, (
            f'{out}: {model}, accuracy {found["estimate"]:.3f} ({found["low"]:.3f} to {found["high"]:.3f}) on {about["n"]["held_out"]} held-out nodules. Its card: {out/"README.md"}')

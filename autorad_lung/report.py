@@ -105,6 +105,14 @@ def _html(notebook: Path, title: str) -> str:
     return exporter.from_notebook_node(nbformat.read(notebook, 4), resources={'metadata': {'name': title}})[0]
 
 # %% ../nbs/11i_report.ipynb #32b7b5d8
+def _told(name: str, e: papermill.PapermillExecutionError) -> Exception:
+    "What stopped a notebook: the user's to mend, as it was said there; else with the notebook's name and its traceback."
+    where = f'nbs/paper/{name}.ipynb'
+    if e.ename != 'CompanionError': return RuntimeError(f'{where} failed\n{e}')
+    said, _, remedy = e.evalue.partition('. Remedy: ')
+    return CompanionError(said, where, remedy)
+
+# %% ../nbs/11i_report.ipynb #c0ff8dac
 def run_notebook(
     study: Study,
     name: str,     # 'table1', ...
@@ -114,9 +122,11 @@ def run_notebook(
     "Run a paper notebook through papermill; what came out, and from what, is kept beside it."
     start, folder = time.perf_counter(), study.folder/'notebooks'
     given = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)} | own | dict(out=str(study.folder.resolve()), data=study.data and str(Path(study.data).resolve()))
+    for p in folder.glob(f'.tmp*.{name}.ipynb'): p.unlink()          # of a run that was killed
     with atomic(folder/f'{name}.ipynb') as tmp:
-        papermill.execute_notebook(notebooks()/'paper'/f'{name}.ipynb', tmp, given, kernel_name='python3', cwd=str(notebooks()), progress_bar=False,
-                                   extra_arguments=['--log-level=ERROR'])
+        try: papermill.execute_notebook(notebooks()/'paper'/f'{name}.ipynb', tmp, given, kernel_name='python3', cwd=str(notebooks()), progress_bar=False,
+                                        extra_arguments=['--log-level=ERROR'])
+        except papermill.PapermillExecutionError as e: raise _told(name, e) from None
     write_text(folder/f'{name}.html', _html(folder/f'{name}.ipynb', TITLES[name]))
     files = {p.relative_to(study.folder).as_posix(): file_digest(p) for p in outputs(study, name)}
     write_json(folder/f'{name}.done', {'key': key, 'files': files, 'source': study.source, 'quick': study.quick, 'protocol': study.protocol.key(), 'package': package_key(), 'commit': commit(), 'seconds': round(time.perf_counter() - start, 1)})
@@ -132,7 +142,6 @@ def run_notebooks(
     "Run the paper notebooks whose outputs do not hold."
     keys = {n: notebook_key(study, n, own[n]) for n in names}
     due = [n for n in names if not holds(study, n, keys[n])]
-    (study.folder/'notebooks').mkdir(parents=True, exist_ok=True)
     for _ in pmap(partial(_run, study=dataclasses.replace(study), own=own, keys=keys), due, study.parallel['workers'], desc='notebooks'): pass
     return due
 

@@ -36,8 +36,9 @@ def test_killed_at_three_points_ends_in_the_same_bytes(run, tmp_path):
         p = subprocess.Popen([Path(sys.executable).with_name('autorad-lung'), 'reproduce', *QUICK, '--out', str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         time.sleep(wait + rng.random())
         os.killpg(p.pid, signal.SIGKILL); p.wait()
+    left = out/'notebooks'/'.tmp1.table1.ipynb'; left.parent.mkdir(exist_ok=True); left.write_text('half a notebook')
     autorad('reproduce', *QUICK, '--out', out)
-    assert digests(out) == digests(run)
+    assert digests(out) == digests(run) and not left.exists()
 
 def test_an_altered_output_is_made_again(run):
     table = run/'tables'/'table1.csv'; before = table.read_bytes()

@@ -23,9 +23,10 @@ readme: $(READY)                   ## README.md from nbs/index.ipynb
 $(READY): constraints.txt settings.ini setup.py
 	@test -n "$(PYTHON)" || { echo "Python 3.10 or 3.11 is needed: PyRadiomics 3.0.1 does not build on later ones. Install python3.11, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip wheel setuptools numpy
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation pyradiomics==3.0.1
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,lidc,cluster]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt pip wheel setuptools numpy
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt --no-build-isolation pyradiomics==3.0.1
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,lidc,cluster]'
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true   # on all cores, where pip takes one; a few templates in there are no Python, and it says so
 	touch $(READY)
 
 clean:                             ## the environment and what it built; results in runs/ stay

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CompanionError', 'file_digest', 'content_key', 'versions', 'atomic', 'write_text', 'write_json', 'write_table',
-           'write_arrays', 'package_root', 'Store', 'default_workers', 'pmap', 'Rows', 'row_table']
+           'write_arrays', 'package_root', 'Store', 'default_workers', 'pmap', 'call', 'Rows', 'row_table']
 
 # %% ../nbs/00_artifacts.ipynb #21b9166d
 import contextlib, dataclasses, hashlib, importlib.metadata, json, math, os, re, shutil, sys, tempfile, warnings
@@ -190,6 +190,10 @@ def pmap(
         else:
             with _backend(workers, scheduler):
                 for y in joblib.Parallel(return_as='generator')(joblib.delayed(fn)(x) for x in items): yield y; bar.update()
+
+def call(job: Callable):
+    "For `pmap`, when the items are calls without arguments."
+    return job()
 
 # %% ../nbs/00_artifacts.ipynb #55c7e387
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from . import clip_lung, cohort, encoders, fusion, metrics, plots, preprocessing, pretraining, radiomics, sources, training
-from .artifacts import CompanionError, Rows, Store, content_key, default_workers, write_table, write_text
+from .artifacts import CompanionError, Rows, Store, call, content_key, default_workers, pmap, write_table, write_text
 from .model import Dataset, open_model
 from .protocol import Protocol, parse_settings, preset
 
@@ -236,9 +236,13 @@ class Study(Learnable):
         folds: tuple | None = None, # only these are tested; default: all
     ) -> pd.DataFrame:            # one row a nodule, model and seed
         "Cross-validated predictions, from the cache or computed. Nobody is tested whom a tower was trained on."
+        return training.cross_validate_all(models, self._unseen(models, folds), self.protocol, self.store, seeds=seeds, folds=folds, **self.parallel)
+
+    def _unseen(self, models: list[str], folds: tuple | None = None) -> Dataset:
+        "What the models are trained on, once it is sure that no tower was trained on who is tested."
         data = self.dataset_for(models)
         self.refuse_seen(models, data.table.patient_id[data.table.fold.isin(folds if folds is not None else data.table.fold)])
-        return training.cross_validate_all(models, data, self.protocol, self.store, seeds=seeds, folds=folds, **self.parallel)
+        return data
 
     def refuse_seen(self, models: list[str], patients):
         "A `CompanionError` if one of the models reads a tower that was trained on one of these patients."
@@ -248,7 +252,7 @@ class Study(Learnable):
 
     def curves(self, models: list[str], seeds: tuple = (0,)) -> pd.DataFrame:
         "Learning curves of the same runs: model, seed, fold, epoch, part (training or validation), loss, and gradient_norm of the training part."
-        c, same = training.learning_curves(models, self.dataset_for(models), self.protocol, self.store, seeds=seeds, **self.parallel), ['model', 'seed', 'fold', 'epoch']
+        c, same = training.learning_curves(models, self._unseen(models), self.protocol, self.store, seeds=seeds, **self.parallel), ['model', 'seed', 'fold', 'epoch']
         return pd.concat([c[same].assign(part='training', loss=c.train_loss, gradient_norm=c.gradient_norm), c[same].assign(part='validation', loss=c.val_loss)], ignore_index=True)
 
     def sweep(self,
@@ -259,7 +263,10 @@ class Study(Learnable):
     ) -> pd.DataFrame:            # as `predictions`, with a column named `field`
         "Predictions for each value of one protocol field."
         self.dataset                                       # once, for all values that leave it as it is
-        return pd.concat([self.replace(**{field: v}).predictions(models, seeds).assign(**{field: v}) for v in values], ignore_index=True)
+        each = {v: self.replace(**{field: v}) for v in values}
+        jobs = [j for s in each.values() for j in training.jobs(models, s._unseen(models), s.protocol, s.store, seeds)]
+        for _ in pmap(call, jobs, **{'desc': 'training', **self.parallel}): pass          # of all values together: no core waits for the last run of one
+        return pd.concat([s.predictions(models, seeds).assign(**{field: v}) for v, s in each.items()], ignore_index=True)
 
 # %% ../nbs/11_pipeline.ipynb #055ae9c8
 _IPYTHON = {'In', 'Out', 'get_ipython', 'exit', 'quit', 'open', 'from_parameters', 'original_ps1', 'is_wsl', 'REPLHooks', 'PS1', 'sys'}

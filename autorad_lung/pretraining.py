@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
-from .artifacts import CompanionError, Rows, Store, atomic, content_key, file_digest, pmap, row_table, versions, write_table
+from .artifacts import CompanionError, Rows, Store, atomic, call, content_key, file_digest, pmap, row_table, versions, write_table
 from .captions import TERMS, captions, find_readers, train_tokenizer
 from .cohort import lidc_nodules
 
@@ -338,8 +338,6 @@ def _train_spare(objective: str, protocol: Protocol, root: str):
     store = Store(root)
     pretrain(objective, spare_corpus(store, quiet=True), _recipe(protocol), protocol.pretrain_seed, store, spare_key())
 
-def _call(job: Callable): return job()
-
 # %% ../nbs/05c_pretraining.ipynb #4b0a19de
 def train_spare(p: Protocol, store: Store, beside: Sequence[Callable] = (), **parallel):
     "Train the towers that the protocol means and the cache lacks, and do the other work `beside` in the meantime. A tower of another run cannot be made up: `trained_folder` says so."
@@ -348,4 +346,4 @@ def train_spare(p: Protocol, store: Store, beside: Sequence[Callable] = (), **pa
     if not lack: return
     spare_corpus(store, **parallel)
     towers = [partial(_train_spare, o, p, str(store.root)) for o in sorted({_objective(t) for t in lack})]
-    for _ in pmap(_call, [*towers, *beside], **{'desc': 'pre-training', **parallel}): pass
+    for _ in pmap(call, [*towers, *beside], **{'desc': 'pre-training', **parallel}): pass

@@ -15,73 +15,96 @@ from .encoders import TextTower
 
 # %% ../nbs/06_metanet.ipynb #40be1f3c
 class MetaNet(nn.Sequential):
-    "What is known of a nodule (B, F), standardised -> one shift (B, D) for all its context vectors."
+    "What is known of a nodule (B, F), standardised -> a shift (B, D) of all its context vectors."
     def __init__(self, features: int, hidden: int, width: int):
         super().__init__(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, width))
 
 # %% ../nbs/06_metanet.ipynb #8b2680ad
 def slots(first: int, last: int) -> list[int]:
-    "Context vectors first .. last - 1, as they stand in the end of a prompt among token ids: -1 is the vector 0."
+    "Context vectors first .. last - 1, as they stand among token ids: -1 is the vector 0."
     return [-1 - i for i in range(first, last)]
 
 # %% ../nbs/06_metanet.ipynb #3e76cecd
 class PromptLearner(nn.Module):
-    "M learnable context vectors (or M for each class), and for each class word what follows the vectors that all share."
-    def __init__(self, tower: TextTower, words: tuple[str, ...], n_ctx: int, std: float, position: str = 'end', own: bool = False):
+    "M learnable context vectors (or M a class), and for each class word what follows those shared."
+    def __init__(self, tower: TextTower, words: tuple[str, ...], n_ctx: int, std: float,
+                 position: str = 'end', own: bool = False):
         super().__init__()
-        lead = {'end': n_ctx, 'middle': n_ctx // 2, 'front': 0}[position]        # context vectors before the class word
-        self.context = nn.Parameter(torch.randn(n_ctx * (len(words) if own else 1), tower.tokens.shape[1], dtype=tower.tokens.dtype) * std)
-        self.shared = 0 if own else lead                                         # of them, those at the front of every prompt
-        self.ends, self.groups = [], [len(w.split('|')) for w in words]          # ids after the shared part, one list per class word; words of each class
+        lead = {'end': n_ctx, 'middle': n_ctx // 2, 'front': 0}[position]    # before the class word
+        size = n_ctx * (len(words) if own else 1), tower.tokens.shape[1]
+        self.context = nn.Parameter(torch.randn(size, dtype=tower.tokens.dtype) * std)
+        self.shared = 0 if own else lead                     # vectors at the front of every prompt
+        self.groups = [len(w.split('|')) for w in words]     # words of each class
+        self.ends = []                                       # ids after them, a list a class word
+        stop = tower.words('.') + [tower.eot]
         for c, spoken in enumerate(words):
             first = c * n_ctx if own else 0
-            for w in spoken.split('|'): self.ends.append(slots(first + self.shared, first + lead) + tower.words(w) + slots(first + lead, first + n_ctx) + tower.words('.') + [tower.eot])
+            start, middle, end = first + self.shared, first + lead, first + n_ctx
+            before, after = slots(start, middle), slots(middle, end)
+            self.ends += [before + tower.words(w) + after + stop for w in spoken.split('|')]
         room = len(tower.positions) - 1 - max(map(len, self.ends)) - self.shared + n_ctx
-        if n_ctx > room: raise CompanionError(f'{n_ctx} context vectors do not fit', 'n_ctx', f'these class words leave room for {room}')
+        if n_ctx > room:
+            raise CompanionError(f'{n_ctx} context vectors do not fit', 'n_ctx',
+                                 f'these class words leave room for {room}')
 
     def by_class(self, text: Tensor) -> Tensor:
-        "Embeddings of all class words (B, words, P) -> of the classes (B, C, P): the mean of each class's, as CLIP averages templates."
-        return text if max(self.groups) == 1 else torch.stack([F.normalize(t, dim=-1).mean(1) for t in text.split(self.groups, 1)], 1)
+        "Class words (B, words, P) -> classes (B, C, P): the mean, as CLIP averages templates."
+        if max(self.groups) == 1: return text
+        return torch.stack([F.normalize(t, dim=-1).mean(1) for t in text.split(self.groups, 1)], 1)
 
     def forward(self, shift: Tensor | None = None) -> Tensor:
-        "Shift (B, D) or none -> context (B, M, D); without a shift B is 1: one prompt per class serves every nodule (CoOp)."
+        "Shift (B, D) -> context (B, M, D); without a shift one for all, as in CoOp: B is 1."
         return self.context[None] if shift is None else self.context + shift[:, None]
 
 # %% ../nbs/06_metanet.ipynb #64c9df01
 def _tail(tower: TextTower, context: Tensor, ids: list[int]) -> Tensor:
     "Token ids and context slots -> vectors (B, n, D)."
-    table = torch.cat([tower.tokens.expand(len(context), -1, -1), context.flip(1)], 1) if min(ids) < 0 else tower.tokens[None]      # so that -1 is the first context vector
+    table = tower.tokens[None]
+    if min(ids) < 0:            # -1, the last row, is the first context vector
+        table = torch.cat([tower.tokens.expand(len(context), -1, -1), context.flip(1)], 1)
     return table[:, ids].expand(len(context), -1, -1)
 
 # %% ../nbs/06_metanet.ipynb #b55b1fc0
-def plain_text_features(tower: TextTower, context: Tensor, ends: list[list[int]], shared: int | None = None) -> Tensor:
-    "Context (B, M, D) and the ends of C prompts -> text embeddings (B, C, P), the published way; the first `shared` vectors (default: all) stand before every end."
-    B, D, T = len(context), context.shape[2], len(tower.positions); M = context.shape[1] if shared is None else shared
-    causal = torch.full((T, T), -math.inf, dtype=context.dtype, device=context.device).triu(1)
+def plain_text_features(tower: TextTower, context: Tensor, ends: list[list[int]],
+                        shared: int | None = None) -> Tensor:
+    """Context (B, M, D) and the ends of C prompts -> text embeddings (B, C, P), the published way.
+    The first *shared* vectors (default: all) stand before every end."""
+    B, D, T = len(context), context.shape[2], len(tower.positions)
+    M = context.shape[1] if shared is None else shared
+    mask = torch.full((T, T), -math.inf, dtype=context.dtype, device=context.device).triu(1)
+    if not tower.causal: mask = torch.zeros_like(mask)      # it reads the padding, as in training
     out = []
     for end in ends:
-        tail = _tail(tower, context, end + [tower.eot] * (T - 1 - M - len(end)))                 # (B, T - 1 - M, D): padding comes after EOT
-        x = torch.cat([tower.tokens[tower.sot].expand(B, 1, D), context[:, :M], tail], 1)             # (B, T, D)
-        mask = causal if tower.causal else torch.zeros_like(causal)                              # a tower that reads both ways reads the padding too, as it was trained to
-        out.append(tower.encode(x + tower.positions, mask, torch.tensor([M + len(end)], device=x.device)))
+        padding = [tower.eot] * (T - 1 - M - len(end))      # after EOT
+        tail = _tail(tower, context, end + padding)         # (B, T - 1 - M, D)
+        x = torch.cat([tower.tokens[tower.sot].expand(B, 1, D), context[:, :M], tail], 1)  # (B, T, D)
+        eot = torch.tensor([M + len(end)], device=x.device)
+        out.append(tower.encode(x + tower.positions, mask, eot))
     return torch.cat(out, 1)
 
 # %% ../nbs/06_metanet.ipynb #373b4020
 def packing(n_ctx: int, ends: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
-    "Positions (T,), additive mask (T, T) and EOT rows (C,) of a packed sequence: start-of-text, n_ctx vectors, then every class's end."
+    """Positions (T,), additive mask (T, T) and EOT rows (C,) of a packed sequence:
+    start-of-text, n_ctx vectors, then every class's end."""
     shared = 1 + n_ctx
-    owner = torch.tensor([-1] * shared + [c for c, end in enumerate(ends) for _ in end])         # -1: belongs to all
-    position = torch.tensor([*range(shared)] + [shared + i for end in ends for i in range(len(end))])
-    sees = ((owner == -1) | (owner == owner[:, None])) & (position <= position[:, None])         # row sees column
+    owner = [-1] * shared + [c for c, end in enumerate(ends) for _ in end]      # -1: belongs to all
+    position = [*range(shared)] + [shared + i for end in ends for i in range(len(end))]
+    owner, position = torch.tensor(owner), torch.tensor(position)
+    mine = (owner == -1) | (owner == owner[:, None])
+    sees = mine & (position <= position[:, None])           # row sees column
     rows = torch.tensor([len(end) for end in ends]).cumsum(0) + shared - 1
     return position, torch.zeros(sees.shape).masked_fill(~sees, -math.inf), rows
 
 # %% ../nbs/06_metanet.ipynb #440b8a0c
-def packed_text_features(tower: TextTower, context: Tensor, ends: list[list[int]], last_rows: bool = True, shared: int | None = None) -> Tensor:
-    "Context (B, M, D) and the ends of C prompts -> text embeddings (B, C, P): `plain_text_features`, with the shared part computed once; with `last_rows` the last layer at the EOTs only."
-    if not tower.causal: raise CompanionError(f'{tower.record.name} reads both ways: what its classes share depends on the class', 'text tower', 'use plain_text_features, or a causal tower')
+def packed_text_features(tower: TextTower, context: Tensor, ends: list[list[int]],
+                         last_rows: bool = True, shared: int | None = None) -> Tensor:
+    """`plain_text_features`, with the shared part computed once: the same embeddings (B, C, P).
+    With *last_rows* the last layer computes the EOTs only."""
+    if not tower.causal:
+        why = f'{tower.record.name} reads both ways: what its classes share depends on the class'
+        raise CompanionError(why, 'text tower', 'use plain_text_features, or a causal tower')
     B, D, M = len(context), context.shape[2], context.shape[1] if shared is None else shared
     position, mask, rows = (t.to(context.device) for t in packing(M, ends))
-    tail = _tail(tower, context, sum(ends, []))                                                   # (B, sum of the ends' lengths, D)
+    tail = _tail(tower, context, sum(ends, []))             # (B, sum of the ends' lengths, D)
     x = torch.cat([tower.tokens[tower.sot].expand(B, 1, D), context[:, :M], tail], 1)
     return tower.encode(x + tower.positions[position], mask.to(x.dtype), rows, last_rows)

@@ -28,7 +28,7 @@ def encode(
 
 # %% ../nbs/05b_objectives.ipynb #e662400e
 def prefix_mask(prefix: Tensor, patches: int) -> Tensor:
-    "Lengths of prefixes (B,) -> (B, 1, I, I) bool: a patch sees those before it, itself, and the whole prefix."
+    "Prefixes (B,) -> (B, 1, I, I) bool: a patch sees those before it, itself, the whole prefix."
     at = torch.arange(patches, device=prefix.device)
     return ((at[:, None] >= at) | (at < prefix[:, None, None]))[:, None]
 
@@ -43,44 +43,53 @@ def to_patches(pixels: Tensor, side: int) -> Tensor:
 
 def normalised(patches: Tensor) -> Tensor:
     "Each patch (..., P) with mean 0 and variance 1; a patch without contrast stays 0."
-    return (patches - patches.mean(-1, keepdim=True)) / (patches.var(-1, unbiased=False, keepdim=True) + 1e-6).sqrt()
+    variance = patches.var(-1, unbiased=False, keepdim=True)
+    return (patches - patches.mean(-1, keepdim=True)) / (variance + 1e-6).sqrt()
 
 # %% ../nbs/05b_objectives.ipynb #5d23643f
 IMAGE_WEIGHT = .4
 IGNORED = -100          # a place in a row of word ids that holds no word
 
-def _decoder(width: int, layers: int, heads: int, hidden: int) -> Aimv2Encoder:
-    "Blocks of the encoder's kind."
-    return Aimv2Encoder(transformers.Aimv2VisionConfig(hidden_size=width, intermediate_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, attn_implementation='sdpa'))
+def _decoder(c: transformers.Aimv2VisionConfig, layers: int) -> Aimv2Encoder:
+    "Blocks of the kind, width and heads of an encoder."
+    return Aimv2Encoder(transformers.Aimv2VisionConfig(
+        hidden_size=c.hidden_size, intermediate_size=c.intermediate_size, num_hidden_layers=layers,
+        num_attention_heads=c.num_attention_heads, attn_implementation='sdpa'))
 
 # %% ../nbs/05b_objectives.ipynb #04f587d3
 class Autoregressive(nn.Module):
     "AIMv2's objective around a tower; without `vocabulary` AIMv1's."
-    def __init__(self, tower: transformers.Aimv2VisionModel, vocabulary: int | None = None, layers: int = 2, words: int = 64):
+    def __init__(self, tower: transformers.Aimv2VisionModel, vocabulary: int | None = None,
+                 layers: int = 2, words: int = 64):
         super().__init__()
-        c = tower.config
+        c, d = tower.config, tower.config.hidden_size
         self.tower, self.patches = tower, (c.image_size // c.patch_size) ** 2
-        self.connect = nn.Linear(c.hidden_size, c.hidden_size, bias=False)
-        self.decoder, self.norm = _decoder(c.hidden_size, layers, c.num_attention_heads, c.intermediate_size), Aimv2RMSNorm(c.hidden_size)
-        self.to_pixels = nn.Linear(c.hidden_size, c.patch_size ** 2, bias=False)
+        self.connect = nn.Linear(d, d, bias=False)
+        self.decoder, self.norm = _decoder(c, layers), Aimv2RMSNorm(d)
+        self.to_pixels = nn.Linear(d, c.patch_size ** 2, bias=False)
         if vocabulary:
-            self.embed, self.place = nn.Embedding(vocabulary, c.hidden_size), nn.Embedding(words, c.hidden_size)
-            self.to_words = nn.Linear(c.hidden_size, vocabulary, bias=False)
+            self.embed, self.place = nn.Embedding(vocabulary, d), nn.Embedding(words, d)
+            self.to_words = nn.Linear(d, vocabulary, bias=False)
 
     def decode(self, pixels: Tensor, prefix: Tensor, ids: Tensor | None = None) -> Tensor:
-        "Pictures (B, 3, S, S), prefixes (B,) and word ids (B, T) -> states of the decoder (B, I + T, D)."
+        "Pictures (B, 3, S, S), prefixes (B,), word ids (B, T) -> decoder's states (B, I + T, D)."
         x = self.connect(encode(self.tower, pixels, prefix_mask(prefix, self.patches)))
-        if ids is not None: x = torch.cat([x, self.embed(ids.clamp(min=0)) + self.place.weight[:ids.shape[1]]], 1)
+        if ids is not None:
+            said = self.embed(ids.clamp(min=0)) + self.place.weight[:ids.shape[1]]
+            x = torch.cat([x, said], 1)
         causal = torch.ones(x.shape[1], x.shape[1], device=x.device).tril().bool()
         return self.norm(self.decoder(x, attention_mask=causal[None, None]).last_hidden_state)
 
     def losses(self, pixels: Tensor, ids: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        "Mean squared error of the patches after the prefix, and cross-entropy of the captions (B, T)."
+        "Mean squared error of the patches after the prefix, cross-entropy of the captions (B, T)."
         prefix = draw_prefix(len(pixels), self.patches, generator).to(pixels.device)
         captioned = hasattr(self, 'embed') and bool((ids != IGNORED).any())
         states = self.decode(pixels, prefix, ids if captioned else None)
-        out = {'image': pixel_loss(self.to_pixels(states[:, :self.patches]), normalised(to_patches(pixels, self.tower.config.patch_size)), prefix)}
-        if captioned: out['text'] = F.cross_entropy(self.to_words(states[:, self.patches:-1]).flatten(0, 1), ids[:, 1:].flatten(), ignore_index=IGNORED)
+        patches = normalised(to_patches(pixels, self.tower.config.patch_size))
+        out = {'image': pixel_loss(self.to_pixels(states[:, :self.patches]), patches, prefix)}
+        if captioned:
+            words = self.to_words(states[:, self.patches:-1]).flatten(0, 1)
+            out['text'] = F.cross_entropy(words, ids[:, 1:].flatten(), ignore_index=IGNORED)
         return out
 
     def forward(self, pixels, ids, generator):
@@ -90,14 +99,16 @@ class Autoregressive(nn.Module):
 
 # %% ../nbs/05b_objectives.ipynb #8218678d
 def pixel_loss(predicted: Tensor, target: Tensor, prefix: Tensor) -> Tensor:
-    "Mean squared error of `predicted` (B, I, P), whose row i speaks of patch i + 1, on the patches from number `prefix` (B,) on."
-    after = torch.arange(1, target.shape[1], device=target.device) >= prefix[:, None]                       # (B, I - 1)
+    """Mean squared error on the patches from number `prefix` (B,) on.
+    Row i of `predicted` (B, I, P) speaks of patch i + 1."""
+    after = torch.arange(1, target.shape[1], device=target.device) >= prefix[:, None]   # (B, I - 1)
     return ((predicted[:, :-1] - target[:, 1:]) ** 2).mean(-1)[after].mean()
 
 # %% ../nbs/05b_objectives.ipynb #c125f4b0
 class Contrastive(nn.Module):
     "CLIP's objective around a tower and a text model (a `CLIPTextModelWithProjection`)."
-    def __init__(self, tower: transformers.Aimv2VisionModel, text: transformers.CLIPTextModelWithProjection):
+    def __init__(self, tower: transformers.Aimv2VisionModel,
+                 text: transformers.CLIPTextModelWithProjection):
         super().__init__()
         self.tower, self.text = tower, text
         self.project = nn.Linear(tower.config.hidden_size, text.config.projection_dim, bias=False)
@@ -106,7 +117,8 @@ class Contrastive(nn.Module):
     def forward(self, pixels, ids, generator):
         "The loss that is minimised, and its parts; pictures without a caption do not count."
         said = (ids != IGNORED).any(1)
-        ids = torch.where(ids[said] == IGNORED, self.text.config.eos_token_id, ids[said])                    # CLIP reads the first end-of-text token
+        eot = self.text.config.eos_token_id             # CLIP reads the first end-of-text token
+        ids = torch.where(ids[said] == IGNORED, eot, ids[said])
         image = F.normalize(self.project(encode(self.tower, pixels[said]).mean(1)), dim=-1)
         text = F.normalize(self.text(input_ids=ids).text_embeds, dim=-1)
         loss = contrast(image, text, self.log_scale.exp().clamp(max=100))
@@ -127,21 +139,25 @@ class Masked(nn.Module):
         super().__init__()
         c = tower.config
         self.tower, self.patches = tower, (c.image_size // c.patch_size) ** 2
-        self.connect, self.hole = nn.Linear(c.hidden_size, c.hidden_size, bias=False), nn.Parameter(torch.zeros(c.hidden_size))
+        self.connect = nn.Linear(c.hidden_size, c.hidden_size, bias=False)
+        self.hole = nn.Parameter(torch.zeros(c.hidden_size))
         self.place = nn.Embedding(self.patches, c.hidden_size)
-        self.decoder, self.norm = _decoder(c.hidden_size, layers, c.num_attention_heads, c.intermediate_size), Aimv2RMSNorm(c.hidden_size)
+        self.decoder, self.norm = _decoder(c, layers), Aimv2RMSNorm(c.hidden_size)
         self.to_pixels = nn.Linear(c.hidden_size, c.patch_size ** 2, bias=False)
 
     def predict(self, pixels: Tensor, kept: Tensor) -> Tensor:
-        "Pictures and the seen patches' indices (B, K) -> normalised pixels of all patches (B, I, P)."
+        "Pictures and seen patches (B, K) -> normalised pixels of all patches (B, I, P)."
         seen = self.connect(encode(self.tower, pixels, kept=kept))
-        x = self.hole.expand(len(pixels), self.patches, -1).scatter(1, kept[..., None].expand(-1, -1, seen.shape[-1]), seen)
+        places = kept[..., None].expand(-1, -1, seen.shape[-1])
+        x = self.hole.expand(len(pixels), self.patches, -1).scatter(1, places, seen)
         return self.to_pixels(self.norm(self.decoder(x + self.place.weight).last_hidden_state))
 
     def forward(self, pixels, ids, generator):
         "The loss that is minimised, and its parts."
-        order = torch.rand(len(pixels), self.patches, generator=generator).argsort(1).to(pixels.device)
+        order = torch.rand(len(pixels), self.patches, generator=generator)
+        order = order.argsort(1).to(pixels.device)
         seen = self.patches - round(self.hidden_share * self.patches)
-        error = ((self.predict(pixels, order[:, :seen]) - normalised(to_patches(pixels, self.tower.config.patch_size))) ** 2).mean(-1)
+        patches = normalised(to_patches(pixels, self.tower.config.patch_size))
+        error = ((self.predict(pixels, order[:, :seen]) - patches) ** 2).mean(-1)
         loss = error.gather(1, order[:, seen:]).mean()
         return loss, {'image': loss}

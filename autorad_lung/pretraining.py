@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
-from .artifacts import CompanionError, Rows, Store, atomic, call, content_key, file_digest, pmap, row_table, versions, write_table
+from .artifacts import CompanionError, Rows, Store, atomic, call, content_key
+from .artifacts import file_digest, pmap, row_table, versions, write_table
 from .captions import TERMS, captions, find_readers, train_tokenizer
 from .cohort import lidc_nodules
 
@@ -29,7 +30,8 @@ from .cohort import lidc_nodules
 from .encoders import GAINS, draw, trained_folder
 from .objectives import IGNORED, Autoregressive, Contrastive, Masked
 from .phantom import SIMULATION
-from .preprocessing import AIR_HU, PREPARE, consensus, crop_square, equivalent_diameter_mm, to_tower, window
+from .preprocessing import AIR_HU, PREPARE, consensus, crop_square
+from .preprocessing import equivalent_diameter_mm, to_tower, window
 from .protocol import Protocol
 from .sources import Nifti, Nodule, Phantom, Source, read_nifti
 from .towers import TOWERS, Tower, architecture, tower
@@ -38,25 +40,38 @@ from .towers import TOWERS, Tower, architecture, tower
 MOST = 12   # slices of one nodule
 
 def slices(nodule: Nodule, protocol: Protocol, size: int) -> dict:
-    "Pictures of the slices that the consensus fills: `slices` (MOST, S, S) float16 in [0, 1], of which the first `n_slices` are filled."
+    """Pictures of the slices that the consensus fills: *slices* (MOST, S, S) float16 in [0, 1],
+    of which the first *n_slices* are filled."""
     m = consensus(nodule.masks, protocol.consensus)
-    if not m.any(): raise CompanionError(f'no voxel was outlined by {protocol.consensus:.0%} of the {len(m)} readers', nodule.nodule_id, 'lower the field `consensus`, or leave the nodule out')
+    if not m.any():
+        why = f'no voxel was outlined by {protocol.consensus:.0%} of the {len(m)} readers'
+        remedy = 'lower the field `consensus`, or leave the nodule out'
+        raise CompanionError(why, nodule.nodule_id, remedy)
     filled = np.flatnonzero(m.any((1, 2)))
-    chosen = filled[np.unique(np.linspace(0, len(filled) - 1, min(MOST, len(filled))).round().astype(int))]
-    side, air = protocol.crop_factor * equivalent_diameter_mm(m, nodule.spacing_mm), float(window(np.array(AIR_HU), protocol.hu_low, protocol.hu_high))
+    chosen = np.unique(np.linspace(0, len(filled) - 1, min(MOST, len(filled))).round().astype(int))
+    side = protocol.crop_factor * equivalent_diameter_mm(m, nodule.spacing_mm)
+    grey = lambda hu: window(hu, protocol.hu_low, protocol.hu_high)
+    spacing, air = nodule.spacing_mm[1:], float(grey(np.array(AIR_HU)))
     out = np.zeros((MOST, size, size), 'f2')
-    for i, k in enumerate(chosen):
-        out[i] = crop_square(window(nodule.hu[k], protocol.hu_low, protocol.hu_high), np.argwhere(m[k]).mean(0), side, nodule.spacing_mm[1:], size, air)[0].clip(0, 1)
-    return dict(nodule_id=nodule.nodule_id, patient_id=nodule.patient_id, n_slices=len(chosen), slices=out)
+    for i, k in enumerate(filled[chosen]):
+        centre = np.argwhere(m[k]).mean(0)
+        out[i] = crop_square(grey(nodule.hu[k]), centre, side, spacing, size, air)[0].clip(0, 1)
+    whose = dict(nodule_id=nodule.nodule_id, patient_id=nodule.patient_id)
+    return whose | dict(n_slices=len(chosen), slices=out)
 
 # %% ../nbs/05c_pretraining.ipynb #8b3e2943
-def _slices(loader: Callable[[], Nodule], protocol: Protocol, size: int) -> dict: return slices(loader(), protocol, size)
+def _slices(loader: Callable[[], Nodule], protocol: Protocol, size: int) -> dict:
+    return slices(loader(), protocol, size)
 
-def slices_table(source: Source, ids: list[str], protocol: Protocol, size: int, store: Store, **parallel) -> Rows:
+def slices_table(source: Source, ids: list[str], protocol: Protocol, size: int, store: Store,
+                 **parallel) -> Rows:
     "`slices` of many nodules, in parallel, resumed, nothing dropped."
-    about = dict(source=source.name, settings=protocol.stage('mask', 'image'), size=size, most=MOST, versions=versions('numpy'))
+    about = dict(source=source.name, settings=protocol.stage('mask', 'image'), size=size, most=MOST,
+                 versions=versions('numpy'))
     keys = {i: content_key('slices', PREPARE, source.key(i), about) for i in ids}
-    return row_table(partial(_slices, protocol=protocol, size=size), {i: source.loader(i) for i in ids}, keys, store, 'slices', about, **{'desc': 'slices', **parallel})
+    work = partial(_slices, protocol=protocol, size=size)
+    loaders = {i: source.loader(i) for i in ids}
+    return row_table(work, loaders, keys, store, 'slices', about, **{'desc': 'slices', **parallel})
 
 # %% ../nbs/05c_pretraining.ipynb #7b237d4a
 @dataclasses.dataclass(frozen=True)
@@ -71,14 +86,18 @@ class Corpus:
     def of(cls, rows: Rows, texts: dict[str, list[str]]) -> 'Corpus':
         "From `slices_table` and `captions`; nodules without a caption are kept, for the pictures."
         n = rows.table.n_slices.to_numpy()
-        return cls(np.concatenate([s[:k] for s, k in zip(rows.arrays['slices'], n)]), np.repeat(np.arange(len(n)), n), tuple(tuple(texts.get(i, ())) for i in rows.table.nodule_id), frozenset(rows.table.patient_id))
+        return cls(np.concatenate([s[:k] for s, k in zip(rows.arrays['slices'], n)]),
+                   np.repeat(np.arange(len(n)), n),
+                   tuple(tuple(texts.get(i, ())) for i in rows.table.nodule_id),
+                   frozenset(rows.table.patient_id))
 
-    def key(self) -> str: return content_key(self.pictures, self.nodule, list(map(list, self.texts)))
+    def key(self) -> str:
+        return content_key(self.pictures, self.nodule, list(map(list, self.texts)))
 
 # %% ../nbs/05c_pretraining.ipynb #74aa2eaf
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    "Settings of a run, the same for all objectives. AdamW, its moments, peak, decay and clipping as AIMv2 reports them."
+    "Settings of a run, the same for all objectives. AdamW and its settings as AIMv2 reports them."
     steps: int = 240
     batch: int = 64
     learning_rate: float = 1e-3
@@ -97,19 +116,24 @@ def _rows(m: int, batch: int, seed: int, step: int) -> np.ndarray:
 
 # %% ../nbs/05c_pretraining.ipynb #47d25fd1
 def augment(pictures: Tensor, rng: np.random.Generator, smallest: float) -> Tensor:
-    "Turned by quarters, mirrored, and zoomed in on a square of `smallest` to 1 of the side: (B, S, S) -> (B, S, S)."
+    "Quarter turns, mirrors, zooms on a square of `smallest` to 1 of the side, of (B, S, S)."
     b = len(pictures)
     turn, mirror, zoom = rng.integers(0, 4, b), rng.choice([-1, 1], b), rng.uniform(smallest, 1, b)
     shift = rng.uniform(-1, 1, (b, 2)) * (1 - zoom[:, None])
     c, s = np.array([1, 0, -1, 0])[turn], np.array([0, 1, 0, -1])[turn]
-    theta = np.stack([np.stack([c * mirror, -s, shift[:, 0] / zoom], -1), np.stack([s * mirror, c, shift[:, 1] / zoom], -1)], 1) * zoom[:, None, None]
-    grid = F.affine_grid(torch.from_numpy(theta).float(), (b, 1, *pictures.shape[1:]), align_corners=False)
+    rows = [[c * mirror, -s, shift[:, 0] / zoom], [s * mirror, c, shift[:, 1] / zoom]]
+    theta = np.stack([np.stack(r, -1) for r in rows], 1) * zoom[:, None, None]
+    theta, shape = torch.from_numpy(theta).float(), (b, 1, *pictures.shape[1:])
+    grid = F.affine_grid(theta, shape, align_corners=False)
     return F.grid_sample(pictures[:, None], grid, padding_mode='border', align_corners=False)[:, 0]
 
 # %% ../nbs/05c_pretraining.ipynb #a5769d5e
-def batch_of(corpus: Corpus, words: list[list[list[int]]], t: Tower, recipe: Recipe, seed: int, step: int) -> tuple[Tensor, Tensor]:
-    "Pixels (B, 3, S, S), normalised for the tower, and word ids (B, T), `IGNORED` beyond a caption's end or where there is none."
-    at, rng = _rows(len(corpus.pictures), recipe.batch, seed, step), np.random.default_rng([seed, 1, step])
+def batch_of(corpus: Corpus, words: list[list[list[int]]], t: Tower, recipe: Recipe, seed: int,
+             step: int) -> tuple[Tensor, Tensor]:
+    """Pixels (B, 3, S, S), normalised for the tower, and word ids (B, T).
+    `IGNORED` stands beyond a caption's end, and where there is none."""
+    at = _rows(len(corpus.pictures), recipe.batch, seed, step)
+    rng = np.random.default_rng([seed, 1, step])
     said = [w[rng.integers(len(w))] if (w := words[n]) else [] for n in corpus.nodule[at]]
     ids = torch.full((len(at), max(map(len, said), default=0) or 1), IGNORED)
     for row, w in zip(ids, said): row[:len(w)] = torch.tensor(w, dtype=torch.long)
@@ -117,51 +141,71 @@ def batch_of(corpus: Corpus, words: list[list[list[int]]], t: Tower, recipe: Rec
     return to_tower(pictures.numpy(), t.mean, t.std, t.size), ids
 
 # %% ../nbs/05c_pretraining.ipynb #4dd09af5
-IMAGE, TEXT = 'mini-aimv2', 'mini-clip-text'                        # whose architectures are trained
-OBJECTIVES = {'none': 'random weights', 'aimv2': 'patches, then the caption', 'aimv1': 'patches alone', 'mae': 'hidden patches', 'clip': 'which caption, which picture'}
+IMAGE, TEXT = 'mini-aimv2', 'mini-clip-text'      # whose architectures are trained
+OBJECTIVES = {'none': 'random weights', 'aimv2': 'patches, then the caption',
+              'aimv1': 'patches alone', 'mae': 'hidden patches',
+              'clip': 'which caption, which picture'}
 NEEDS_TEXT = ('aimv2', 'clip')
 
 def first_values(model: nn.Module, seed: int, trained: bool) -> nn.Module:
-    "Put values from the seed into a model: those of the untrained towers, whose gains make the most of chance, or for training smaller ones (half of 1 / sqrt(inputs), embeddings as they are)."
+    """Put values from the seed into a model: those of the untrained towers, whose gains make the
+    most of chance, or to train smaller ones (half of 1 / sqrt(inputs), embeddings as they are)."""
     with torch.no_grad():
         for n, p in model.named_parameters():
             gain = next((g for k, g in GAINS.items() if k in n), 1.)
-            p.copy_(draw(n, tuple(p.shape), seed) * (.5 / gain if trained and p.ndim > 1 and 'embedding' not in n else 1))
+            less = trained and p.ndim > 1 and 'embedding' not in n
+            p.copy_(draw(n, tuple(p.shape), seed) * (.5 / gain if less else 1))
     return model
 
 # %% ../nbs/05c_pretraining.ipynb #aa670cd7
 def refuse_unknown(objective: str):
     "A `CompanionError` for what is none of `OBJECTIVES`."
-    if objective not in OBJECTIVES: raise CompanionError(f'there is no objective {objective!r}', '--objective', f'choose one of {", ".join(OBJECTIVES)}')
+    if objective not in OBJECTIVES:
+        raise CompanionError(f'there is no objective {objective!r}', '--objective',
+                             f'choose one of {", ".join(OBJECTIVES)}')
+def _special(tokenizer) -> dict:
+    end = tokenizer.eos_token_id
+    return dict(bos_token_id=tokenizer.bos_token_id, eos_token_id=end, pad_token_id=end)
 
 def build(objective: str, vocabulary: int, special: dict, seed: int) -> nn.Module:
-    "An objective around a tower with first values from the seed: the same tower for all that are trained."
+    "An objective around a tower with first values from the seed: the same tower for all trained."
     refuse_unknown(objective)
-    def fresh(t, **more): return first_values(architecture(t, 'cpu', **more), seed, objective != 'none')
+    def fresh(t, **more):
+        return first_values(architecture(t, 'cpu', **more), seed, objective != 'none')
     image = fresh(tower(IMAGE))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if objective == 'clip': return Contrastive(image, fresh(tower(TEXT), vocab_size=vocabulary, **special))
-        return Masked(image) if objective == 'mae' else Autoregressive(image, vocabulary if objective == 'aimv2' else None)
+        if objective == 'mae': return Masked(image)
+        if objective == 'clip':
+            return Contrastive(image, fresh(tower(TEXT), vocab_size=vocabulary, **special))
+        return Autoregressive(image, vocabulary if objective == 'aimv2' else None)
 
 def rate(step: int, recipe: Recipe) -> float:
     "Learning rate of a step: linear warm-up, then a cosine to zero."
     warm = max(1, round(recipe.warmup * recipe.steps))
-    return recipe.learning_rate * ((step + 1) / warm if step < warm else .5 * (1 + math.cos(math.pi * (step - warm) / max(recipe.steps - warm, 1))))
+    if step < warm: return recipe.learning_rate * ((step + 1) / warm)
+    angle = math.pi * (step - warm) / max(recipe.steps - warm, 1)
+    return recipe.learning_rate * (.5 * (1 + math.cos(angle)))
 
 # %% ../nbs/05c_pretraining.ipynb #ae0a6783
+def _arrays(named) -> dict[str, Tensor]: return {k: v.detach().cpu().contiguous() for k, v in named}
 def _save(path: Path, model: nn.Module, optimiser, curve: list):
     "Checkpoint between two steps: one safetensors file, by one rename."
-    moments = {f'moment.{i}.{k}': v for i, s in optimiser.state_dict()['state'].items() for k, v in s.items()}
-    with atomic(path) as tmp: save_file({f'net.{k}': v.detach().cpu().contiguous() for k, v in model.state_dict().items()} | {k: v.detach().cpu().contiguous() for k, v in moments.items()} | {'curve': torch.tensor(curve, dtype=torch.float64)}, tmp)
+    net = {f'net.{k}': v for k, v in model.state_dict().items()}
+    state = optimiser.state_dict()['state']
+    moments = {f'moment.{i}.{k}': v for i, s in state.items() for k, v in s.items()}
+    curve = {'curve': torch.tensor(curve, dtype=torch.float64)}
+    with atomic(path) as tmp: save_file(_arrays((net | moments | curve).items()), tmp)
 
 def _resume(path: Path, model: nn.Module, optimiser) -> list:
     "Put a checkpoint back -> losses of the steps done."
     arrays = load_file(path)
-    model.load_state_dict({k.removeprefix('net.'): v for k, v in arrays.items() if k.startswith('net.')})
+    net = {k.removeprefix('net.'): v for k, v in arrays.items() if k.startswith('net.')}
+    model.load_state_dict(net)
     state = optimiser.state_dict(); state['state'] = {}
-    for k, v in arrays.items():
-        if k.startswith('moment.'): _, i, name = k.split('.'); state['state'].setdefault(int(i), {})[name] = v
+    for k in [k for k in arrays if k.startswith('moment.')]:
+        _, i, name = k.split('.')
+        state['state'].setdefault(int(i), {})[name] = arrays[k]
     optimiser.load_state_dict(state)
     return arrays['curve'].tolist()
 
@@ -169,23 +213,31 @@ def _resume(path: Path, model: nn.Module, optimiser) -> list:
 def best_device() -> str: return 'cuda' if torch.cuda.is_available() else 'cpu'
 
 # %% ../nbs/05c_pretraining.ipynb #a51861f9
-def descend(model: nn.Module, corpus: Corpus, words: list, recipe: Recipe, seed: int, checkpoint: Path | None = None, every_s: float | None = None, quiet: bool | None = None,
-            on_step: Callable = lambda step: None, desc: str = '', device: str = 'cpu') -> list[float]:
-    "Train, from the checkpoint if there is one; the loss of every step. A checkpoint is written every `every_s` seconds (default: $AUTORAD_LUNG_CHECKPOINT_S, or 20)."
+def descend(model: nn.Module, corpus: Corpus, words: list, recipe: Recipe, seed: int,
+            checkpoint: Path | None = None, every_s: float | None = None, quiet: bool | None = None,
+            on_step: Callable = lambda step: None, desc: str = '',
+            device: str = 'cpu') -> list[float]:
+    """Train, from the checkpoint if there is one; the loss of every step.
+    A checkpoint is written every `every_s` seconds (default: $AUTORAD_LUNG_CHECKPOINT_S, or 20)."""
     every_s = float(os.environ.get('AUTORAD_LUNG_CHECKPOINT_S', 20)) if every_s is None else every_s
     t, model = tower(IMAGE), model.to(device).train()
-    optimiser = torch.optim.AdamW(model.parameters(), recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.AdamW(model.parameters(), recipe.learning_rate, betas=recipe.betas,
+                                  weight_decay=recipe.weight_decay)
     curve = _resume(checkpoint, model, optimiser) if checkpoint and checkpoint.exists() else []
     saved = time.monotonic()
     with tqdm(total=recipe.steps, initial=len(curve), desc=desc, disable=quiet, delay=2) as bar:
         for step in range(len(curve), recipe.steps):
             pixels, ids = (x.to(device) for x in batch_of(corpus, words, t, recipe, seed, step))
             for g in optimiser.param_groups: g['lr'] = rate(step, recipe)
-            loss, _ = model(pixels, ids, torch.Generator().manual_seed(int(np.random.default_rng([seed, 2, step]).integers(2**31))))
+            drawn = int(np.random.default_rng([seed, 2, step]).integers(2**31))
+            loss, _ = model(pixels, ids, torch.Generator().manual_seed(drawn))
             optimiser.zero_grad(); loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-            optimiser.step(); curve.append(loss.item()); bar.update(); bar.set_postfix(loss=f'{curve[-1]:.3f}', refresh=False)
-            if checkpoint and time.monotonic() - saved >= every_s: _save(checkpoint, model, optimiser, curve); saved = time.monotonic()
+            optimiser.step(); curve.append(loss.item())
+            bar.update(); bar.set_postfix(loss=f'{curve[-1]:.3f}', refresh=False)
+            if checkpoint and time.monotonic() - saved >= every_s:
+                _save(checkpoint, model, optimiser, curve)
+                saved = time.monotonic()
             on_step(step)
     return curve
 
@@ -195,14 +247,19 @@ REVISION = 2   # raise it when the code of a run changes its results
 def _objective(t: Tower) -> str: return t.name.partition('@')[0].rpartition('-')[2]
 
 def tower_names(objective: str, corpus_key: str, recipe: Recipe, seed: int) -> dict[str, str]:
-    "Kind -> name of the tower that a run makes: an image tower, and with the contrastive objective a text tower."
-    run = content_key('pre-training', REVISION, objective, corpus_key, recipe, seed, versions('numpy', 'torch', 'transformers', 'tokenizers'))
-    return {'image': f'mini-image-{objective}@{content_key(run, "image")}'} | ({'text': f'mini-text-clip@{content_key(run, "text")}'} if objective == 'clip' else {})
+    "Kind -> name of the tower that a run makes: an image tower; contrastive, also a text tower."
+    by = versions('numpy', 'torch', 'transformers', 'tokenizers')
+    run = content_key('pre-training', REVISION, objective, corpus_key, recipe, seed, by)
+    names = {'image': f'mini-image-{objective}@{content_key(run, "image")}'}
+    if objective == 'clip': names['text'] = f'mini-text-clip@{content_key(run, "text")}'
+    return names
 
 def _write(folder: Path, model: nn.Module, record: Tower, tokenizer=None):
     "A tower as a hub checkpoint."
-    model.config.architectures = [record.cls]; model.config.save_pretrained(folder)
-    save_file({n: p.detach().cpu().contiguous() for n, p in model.named_parameters()}, folder/'model.safetensors', metadata={'format': 'pt'})
+    model.config.architectures = [record.cls]
+    model.config.save_pretrained(folder)
+    weights = _arrays(model.named_parameters())
+    save_file(weights, folder/'model.safetensors', metadata={'format': 'pt'})
     if tokenizer: tokenizer.save_pretrained(folder)
 
 # %% ../nbs/05c_pretraining.ipynb #be3fc3ab
@@ -211,11 +268,15 @@ def _publish(store: Store, names: dict, model: nn.Module, tokenizer, curve: list
     for kind, name in names.items():
         t = tower(name, kind)
         with store.publish('tower', t.run, tower=t.name, **about) as f:
-            _write(f, model.tower if kind == 'image' else model.text, t, tokenizer if kind == 'text' else None)
+            half, words = (model.tower, None) if kind == 'image' else (model.text, tokenizer)
+            _write(f, half, t, words)
             if kind == 'text': continue
             (f/'objective').mkdir()
-            save_file({n: p.detach().cpu().contiguous() for n, p in model.named_parameters() if not n.startswith(('tower.', 'text.'))}, f/'objective'/'rest.safetensors')
-            write_table(f/'objective'/'curve.parquet', pd.DataFrame({'step': range(len(curve)), 'loss': curve}))
+            towers = ('tower.', 'text.')
+            rest = [(n, p) for n, p in model.named_parameters() if not n.startswith(towers)]
+            save_file(_arrays(rest), f/'objective'/'rest.safetensors')
+            losses = pd.DataFrame({'step': range(len(curve)), 'loss': curve})
+            write_table(f/'objective'/'curve.parquet', losses)
 
 # %% ../nbs/05c_pretraining.ipynb #378f5202
 def pretrain(
@@ -227,19 +288,29 @@ def pretrain(
     corpus_key: str | None = None,  # where it is known without the pictures
     **options,                      # device, quiet, every_s, on_step: see `descend`
 ) -> dict[str, str]:                # kind -> name of the tower
-    "Train, or find trained, the towers of an objective. One thread on a processor: the same bytes wherever it stopped in between."
+    """Train, or find trained, the towers of an objective.
+    One thread on a processor: the same bytes wherever it stopped in between."""
     names = tower_names(objective, corpus_key or corpus.key(), recipe, seed)
     if all(store.open('tower', tower(n).run) for n in names.values()): return names
-    if objective in NEEDS_TEXT and not any(corpus.texts): raise CompanionError('no nodule has a caption', '--objective', f'{objective} learns from the attributes that readers scored; choose aimv1 or mae, which need pictures only')
-    tokenizer = train_tokenizer({s for said in corpus.texts for s in said}) if any(corpus.texts) else None
-    special = {f'{k}_token_id': getattr(tokenizer, f'{"eos" if k == "pad" else k}_token_id') for k in ('bos', 'eos', 'pad')} if tokenizer else {}
+    if objective in NEEDS_TEXT and not any(corpus.texts):
+        remedy = (f'{objective} learns from the attributes that readers scored; '
+                  'choose aimv1 or mae, which need pictures only')
+        raise CompanionError('no nodule has a caption', '--objective', remedy)
+    spoken = {s for said in corpus.texts for s in said}
+    tokenizer = train_tokenizer(spoken) if spoken else None
     words = [tokenizer(list(said)).input_ids if said else [] for said in corpus.texts]
-    model, checkpoint, threads = build(objective, len(tokenizer or ()), special, seed), store.root/'checkpoints'/f'{content_key(names)}.safetensors', torch.get_num_threads()
+    model = build(objective, len(tokenizer or ()), _special(tokenizer) if tokenizer else {}, seed)
+    checkpoint, curve = store.root/'checkpoints'/f'{content_key(names)}.safetensors', []
+    options, threads = {'desc': f'pre-train {objective}', **options}, torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        curve = descend(model, corpus, words, recipe, seed, checkpoint, desc=f'pre-train {objective}', **options) if objective != 'none' else []
+        if objective != 'none':
+            curve = descend(model, corpus, words, recipe, seed, checkpoint, **options)
     finally: torch.set_num_threads(threads)
-    _publish(store, names, model.cpu(), tokenizer, curve, dict(objective=objective, recipe=dataclasses.asdict(recipe), seed=seed, pictures=len(corpus.pictures), nodules=len(corpus.texts), patients=sorted(corpus.patients)))
+    about = dict(objective=objective, recipe=dataclasses.asdict(recipe), seed=seed,
+                 pictures=len(corpus.pictures), nodules=len(corpus.texts),
+                 patients=sorted(corpus.patients))
+    _publish(store, names, model.cpu(), tokenizer, curve, about)
     checkpoint.unlink(missing_ok=True)
     return names
 
@@ -248,17 +319,21 @@ def _one(job: tuple, corpora: dict, recipe: Recipe, root: str) -> dict[str, str]
     objective, seed, part = job
     return pretrain(objective, corpora[part], recipe, seed, Store(root), quiet=True)
 
-def pretrain_all(jobs: list[tuple], corpora: dict[tuple, Corpus], recipe: Recipe, store: Store, **parallel) -> dict[tuple, dict[str, str]]:
-    "Towers of many runs: (objective, seed, part) -> kind -> name, where `corpora[part]` is what is learnt from. Several runs side by side."
-    return dict(zip(jobs, pmap(partial(_one, corpora=corpora, recipe=recipe, root=str(store.root)), jobs, **{'desc': 'pre-training', **parallel})))
+def pretrain_all(jobs: list[tuple], corpora: dict[tuple, Corpus], recipe: Recipe, store: Store,
+                 **parallel) -> dict[tuple, dict[str, str]]:
+    """Towers of many runs, several side by side: (objective, seed, part) -> kind -> name,
+    where `corpora[part]` is what is learnt from."""
+    work = partial(_one, corpora=corpora, recipe=recipe, root=str(store.root))
+    return dict(zip(jobs, pmap(work, jobs, **{'desc': 'pre-training', **parallel})))
 
 # %% ../nbs/05c_pretraining.ipynb #28959f3c
 def reopen(name: str, store: Store) -> nn.Module:
-    "The objective around a trained image tower, with the parts that only it needed; not for the contrastive one."
+    "The objective, but for the contrastive one, around a trained image tower, with its own parts."
     t = tower(name, 'image'); folder = trained_folder(t, store)
     rest = load_file(folder/'objective'/'rest.safetensors')
     model = build(_objective(t), len(rest['embed.weight']) if 'embed.weight' in rest else 0, {}, 0)
-    model.load_state_dict({f'tower.{k}': v for k, v in load_file(folder/'model.safetensors').items()} | rest)
+    trained = {f'tower.{k}': v for k, v in load_file(folder/'model.safetensors').items()}
+    model.load_state_dict(trained | rest)
     return model.eval()
 
 # %% ../nbs/05c_pretraining.ipynb #d38e51cd
@@ -269,14 +344,19 @@ def pack_tower(out: Path, t: Tower, store: Store):
 
 # %% ../nbs/05c_pretraining.ipynb #537ad738
 def unpack_tower(folder: Path, t: Tower, store: Store):
-    "Put a tower that `pack_tower` left in a folder into the store, unless it is there; a `CompanionError` for a missing or damaged one."
+    """Put a tower that `pack_tower` left in a folder into the store, unless it is there.
+    A `CompanionError` for a missing or damaged one."""
     if store.open('tower', t.run): return
     lead, again = f'tower.{t.run}.', 'train again, or copy the folder again'
     files = {p.name.removeprefix(lead): p for p in folder.glob(f'{lead}*')}
     try: about = json.loads(files.pop('manifest.json').read_text(encoding='utf-8'))
-    except (KeyError, OSError, ValueError): raise CompanionError(f'the tower {t.name} is missing or damaged', folder, again) from None
-    if bad := [n for n in about['files'] if '/' not in n and (n not in files or file_digest(files[n]) != about['files'][n])]: raise CompanionError('is missing or damaged', folder/f'{lead}{bad[0]}', again)
-    with store.publish('tower', t.run, **{k: v for k, v in about.items() if k not in ('stage', 'key', 'files')}) as f:
+    except (KeyError, OSError, ValueError):
+        raise CompanionError(f'the tower {t.name} is missing or damaged', folder, again) from None
+    whole = lambda n: n in files and file_digest(files[n]) == about['files'][n]
+    if bad := [n for n in about['files'] if '/' not in n and not whole(n)]:
+        raise CompanionError('is missing or damaged', folder/f'{lead}{bad[0]}', again)
+    said = {k: v for k, v in about.items() if k not in ('stage', 'key', 'files')}
+    with store.publish('tower', t.run, **said) as f:
         for n in about['files'].keys() & files.keys(): shutil.copyfile(files[n], f/n)
 
 # %% ../nbs/05c_pretraining.ipynb #3ba0207a
@@ -286,12 +366,15 @@ def spare_nodules(nodules: pd.DataFrame) -> pd.DataFrame:
 
 def spare_key() -> str:
     "Content key of `spare_corpus`, known without making it."
-    return content_key('spare patients', SIMULATION, PREPARE, MOST, Protocol().stage('mask', 'image'), versions('numpy', 'scipy', 'pylidc'))
+    by = versions('numpy', 'scipy', 'pylidc')
+    settings = Protocol().stage('mask', 'image')
+    return content_key('spare patients', SIMULATION, PREPARE, MOST, settings, by)
 
 def spare_corpus(store: Store, **parallel) -> Corpus:
     "Simulated CT of the spare patients' nodules, with their readers' sentences."
     spare = spare_nodules(lidc_nodules(store, parallel.get('workers', 1)))
-    rows = slices_table(Phantom(spare), spare.nodule_id.tolist(), Protocol(), tower(IMAGE).size, store, **parallel)
+    ids, size = spare.nodule_id.tolist(), tower(IMAGE).size
+    rows = slices_table(Phantom(spare), ids, Protocol(), size, store, **parallel)
     return Corpus.of(rows, captions(spare))
 
 # %% ../nbs/05c_pretraining.ipynb #062e8ff5
@@ -301,20 +384,24 @@ def fold_parts(folds: list[int]) -> list[tuple[int, ...]]:
     return [tuple(folds[:len(folds) // 2]), tuple(folds[len(folds) // 2:])]
 
 def patients_seen(name: str, store: Store) -> set[str]:
-    "Who a tower was trained on, by the manifest of its run; nobody for a tower that was not trained here."
+    "Who a tower was trained on, by the manifest of its run; nobody where it was not trained here."
     t = tower(name)
-    return set(json.loads((trained_folder(t, store)/'manifest.json').read_text())['patients']) if t.trained_here else set()
+    if not t.trained_here: return set()
+    return set(json.loads((trained_folder(t, store)/'manifest.json').read_text())['patients'])
 
 # %% ../nbs/05c_pretraining.ipynb #d983677f
 def refuse_seen(names: list[str], patients: set[str], store: Store):
     "A `CompanionError` if a tower was trained on one of the patients."
     for n in names:
         if both := patients_seen(n, store) & set(patients):
-            raise CompanionError(f'{n.partition("@")[0]} was trained on {len(both)} of the patients to be tested, such as {min(both)}', 'towers', f'use the untrained towers (image_tower={IMAGE} text_tower={TEXT}), or train on other patients with `autorad-lung pretrain`')
+            why = f'was trained on {len(both)} of the patients to be tested, such as {min(both)}'
+            remedy = (f'use the untrained towers (image_tower={IMAGE} text_tower={TEXT}), '
+                      'or train on other patients with `autorad-lung pretrain`')
+            raise CompanionError(f'{n.partition("@")[0]} {why}', 'towers', remedy)
 
 # %% ../nbs/05c_pretraining.ipynb #948dbb6b
 def described(source: Source, nodules: pd.DataFrame, store: Store) -> pd.DataFrame | None:
-    "nodule_id and the readers' scores of the attributes; None where the source's table has neither them nor the series."
+    "nodule_id and the readers' scores; None where a source's table lacks them and the series."
     if set(TERMS) <= set(nodules.columns): return nodules[['nodule_id', *TERMS]]
     if not isinstance(source, Nifti) or 'series_uid' not in nodules: return None
     def z_mm(row):
@@ -330,20 +417,29 @@ def sentences(source: Source, nodules: pd.DataFrame, store: Store) -> dict[str, 
 def _recipe(p: Protocol) -> Recipe: return Recipe(steps=p.pretrain_steps)
 
 def spare_names(p: Protocol) -> dict[str, str]:
-    "Field of the protocol -> full name of the tower that is meant, for those that are trained here."
-    named = {f: tower(getattr(p, f), kind) for f, kind in [('image_tower', 'image'), ('text_tower', 'text')]}
-    return {f: t.name if t.run else tower_names(_objective(t), spare_key(), _recipe(p), p.pretrain_seed)[t.kind] for f, t in named.items() if t.trained_here}
+    "Field of the protocol -> full name of the tower that is meant, for those trained here."
+    kinds = {'image_tower': 'image', 'text_tower': 'text'}
+    named = {f: tower(getattr(p, f), kind) for f, kind in kinds.items()}
+    def full(t):
+        if t.run: return t.name
+        return tower_names(_objective(t), spare_key(), _recipe(p), p.pretrain_seed)[t.kind]
+    return {f: full(t) for f, t in named.items() if t.trained_here}
 
 def _train_spare(objective: str, protocol: Protocol, root: str):
     store = Store(root)
-    pretrain(objective, spare_corpus(store, quiet=True), _recipe(protocol), protocol.pretrain_seed, store, spare_key())
+    corpus, seed = spare_corpus(store, quiet=True), protocol.pretrain_seed
+    pretrain(objective, corpus, _recipe(protocol), seed, store, spare_key())
 
 # %% ../nbs/05c_pretraining.ipynb #4b0a19de
 def train_spare(p: Protocol, store: Store, beside: Sequence[Callable] = (), **parallel):
-    "Train the towers that the protocol means and the cache lacks, and do the other work `beside` in the meantime. A tower of another run cannot be made up: `trained_folder` says so."
-    meant = set(spare_names(p.replace(image_tower=p.image_tower.partition('@')[0], text_tower=p.text_tower.partition('@')[0])).values())
-    lack = [tower(n) for n in spare_names(p).values() if n in meant and not store.open('tower', tower(n).run)]
+    """Train the towers that the protocol means and the cache lacks, and do the work *beside*.
+    A tower of another run cannot be made up: `trained_folder` says so."""
+    plain = {f: getattr(p, f).partition('@')[0] for f in ('image_tower', 'text_tower')}
+    meant = set(spare_names(p.replace(**plain)).values())
+    named = [tower(n) for n in spare_names(p).values() if n in meant]
+    lack = [t for t in named if not store.open('tower', t.run)]
     if not lack: return
     spare_corpus(store, **parallel)
-    towers = [partial(_train_spare, o, p, str(store.root)) for o in sorted({_objective(t) for t in lack})]
+    objectives = sorted({_objective(t) for t in lack})
+    towers = [partial(_train_spare, o, p, str(store.root)) for o in objectives]
     for _ in pmap(call, [*towers, *beside], **{'desc': 'pre-training', **parallel}): pass

@@ -17,7 +17,8 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from . import marks
 from .artifacts import CompanionError, Store
-from transformers import ResNetConfig, ResNetModel           # after our own modules, which silence what it says about widgets
+# transformers after our own modules, which silence what it says about widgets
+from transformers import ResNetConfig, ResNetModel
 from .encoders import TextTower, load_text_tower, tower_folder
 from .metanet import MetaNet, PromptLearner, packed_text_features
 from .model import Logistic, Prompted, Rival, Scale
@@ -28,46 +29,59 @@ from .protocol import Protocol
 from .towers import Tower, tower
 
 # %% ../nbs/07b_clip_lung.ipynb #5d633481
-FROM_SCRATCH = dict(optimiser='sgd', learning_rate=.01, momentum=.9, weight_decay=5e-4)   # ours: for a ResNet that starts from nothing
-ATTRIBUTE_SHARE = 1.     # of the attribute alignment, beside one of the class alignment. A change of it, of `side` or of `SENTENCES` below asks for another RECIPE in the training notebook
+# ours: for a ResNet that starts from nothing
+FROM_SCRATCH = dict(optimiser='sgd', learning_rate=.01, momentum=.9, weight_decay=5e-4)
+# Of the attribute alignment, beside one of the class alignment. A change of it, of `side` or of
+# `SENTENCES` below asks for another RECIPE in the training notebook.
+ATTRIBUTE_SHARE = 1.
 
 # %% ../nbs/07b_clip_lung.ipynb #124b5f14
 ATTRIBUTES = tuple(a for a in marks.ATTRIBUTES if a != 'malignancy')
-WORDS = tuple(re.sub('([A-Z])', r' \1', a).lower() for a in ATTRIBUTES)      # as the text tower reads them
+WORDS = tuple(re.sub('([A-Z])', r' \1', a).lower() for a in ATTRIBUTES)    # as towers read them
 
 def mean_scores(nodules: pd.DataFrame) -> np.ndarray:
-    "Scores of the attributes (N, 8), mean over readers, from columns of the form '5;4;5'; NaN where nobody scored."
-    if missing := [a for a in ATTRIBUTES if a not in nodules]: raise CompanionError(f'the readers\' scores of {", ".join(missing)} are not there', 'nodules', 'CLIP-Lung is taught by them; use a source that has them (phantom, lidc)')
-    mean = lambda text: np.mean(s) if (s := [float(v) for v in str(text).split(';') if v.strip() not in ('', 'nan', 'None')]) else np.nan
+    """Scores of the attributes (N, 8), mean over readers, from columns of the form '5;4;5'.
+    NaN where nobody scored."""
+    if missing := [a for a in ATTRIBUTES if a not in nodules]:
+        why = f"the readers' scores of {', '.join(missing)} are not there"
+        remedy = 'CLIP-Lung is taught by them; use a source that has them (phantom, lidc)'
+        raise CompanionError(why, 'nodules', remedy)
+    def mean(text):
+        said = [float(v) for v in str(text).split(';') if v.strip() not in ('', 'nan', 'None')]
+        return np.mean(said) if said else np.nan
     return nodules[list(ATTRIBUTES)].map(mean).to_numpy(float)
 
 def attribute_weights(scores: np.ndarray, clip: float = 5.) -> Tensor:
-    "Scores of the training rows (n, 8) -> how much each attribute stands out in a nodule, (n, 8) float32, rows sum to 1."
+    "Training rows' scores (n, 8) -> how much each stands out in a nodule, (n, 8) float32, sum 1."
     return torch.from_numpy(Scale.fit(scores, clip)(scores)).softmax(1).float()
 
 # %% ../nbs/07b_clip_lung.ipynb #32d45a2a
 def resnet18() -> ResNetModel:
-    "ResNet-18 without a classifier, first values drawn: pictures (B, 1, S, S) -> `.last_hidden_state` (B, 512, S/32, S/32)."
-    net = ResNetModel(ResNetConfig(num_channels=1, hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type='basic'))
-    for m in net.modules():
-        if isinstance(m, nn.BatchNorm2d): m.num_batches_tracked = m.num_batches_tracked.reshape(1)   # a checkpoint's arrays have an axis
+    "ResNet-18, first values drawn: (B, 1, S, S) -> `.last_hidden_state` (B, 512, S/32, S/32)."
+    net = ResNetModel(ResNetConfig(num_channels=1, hidden_sizes=[64, 128, 256, 512],
+                                   depths=[2, 2, 2, 2], layer_type='basic'))
+    for m in [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]:
+        m.num_batches_tracked = m.num_batches_tracked.reshape(1)    # a checkpoint's have an axis
     return net
 
 # %% ../nbs/07b_clip_lung.ipynb #ea253d84
 class ChannelPrompts(nn.Module):
-    "Feature maps (B, C, h, w) -> one shift for each of M context vectors, (B, M, D): the mean over the channels that the vector owns."
+    """Feature maps (B, C, h, w) -> one shift for each of M context vectors, (B, M, D):
+    the mean over the channels that the vector owns, neighbours, shares as equal as they can be."""
     def __init__(self, channels: int, cells: int, n_ctx: int, hidden: int, width: int):
         super().__init__()
-        self.meta = MetaNet(cells, hidden, width)                                # the same for every channel
-        owned = F.one_hot(torch.arange(channels) * n_ctx // channels, n_ctx).T.float()            # (M, C): neighbouring channels, shares as equal as they can be
-        self.register_buffer('share', owned / owned.sum(1, keepdim=True), persistent=False)       # fixed, so no part of the state
+        self.meta = MetaNet(cells, hidden, width)                  # the same for every channel
+        owner = torch.arange(channels) * n_ctx // channels
+        owned = F.one_hot(owner, n_ctx).T.float()                  # (M, C)
+        share = owned / owned.sum(1, keepdim=True)
+        self.register_buffer('share', share, persistent=False)     # fixed, so no part of the state
 
     def forward(self, maps: Tensor) -> Tensor:
-        return self.share @ self.meta(maps.flatten(2))                           # (M, C) @ (B, C, D)
+        return self.share @ self.meta(maps.flatten(2))             # (M, C) @ (B, C, D)
 
 # %% ../nbs/07b_clip_lung.ipynb #5da27325
 class RideAlong(torch.autograd.Function):
-    "(logits, loss) -> the same logits; whatever is minimised of them, `loss` is minimised with it, as if added."
+    "(logits, loss) -> the same logits; minimised, they minimise `loss` too, as if it were added."
     @staticmethod
     def forward(ctx, logits, loss):
         ctx.like = loss.new_ones(())
@@ -78,32 +92,38 @@ class RideAlong(torch.autograd.Function):
 
 # %% ../nbs/07b_clip_lung.ipynb #01cdc60e
 class ClipLungNet(nn.Module):
-    "Pictures (B, 1, S, S) -> logits of the classes (B, 3). With the attributes' weights (B, 8), their alignment is trained along."
+    """Pictures (B, 1, S, S) -> logits of the classes (B, 3).
+    With the attributes' weights (B, 8), their alignment is trained along."""
     def __init__(self, tower: TextTower, protocol: Protocol, side: int):
         super().__init__()
-        self.tower = tower                                                       # frozen, and no nn.Module: not part of this module's state
+        self.tower = tower          # frozen, and no nn.Module: not part of this module's state
         self.backbone = resnet18()
-        self.prompts = PromptLearner(tower, protocol.class_words + WORDS, protocol.n_ctx, protocol.ctx_std)
-        self.condition = ChannelPrompts(512, (side // 32) ** 2, protocol.n_ctx, protocol.hidden, tower.tokens.shape[1])
+        n_ctx, words, width = protocol.n_ctx, protocol.class_words + WORDS, tower.tokens.shape[1]
+        self.prompts = PromptLearner(tower, words, n_ctx, protocol.ctx_std)
+        self.condition = ChannelPrompts(512, (side // 32) ** 2, n_ctx, protocol.hidden, width)
         self.project = nn.Linear(512, tower.record.out, bias=False)
-        self.log_scale = nn.Parameter(torch.tensor([1 / protocol.temperature]).log(), requires_grad=protocol.learn_temperature)
+        scale = torch.tensor([1 / protocol.temperature]).log()
+        self.log_scale = nn.Parameter(scale, requires_grad=protocol.learn_temperature)
 
     def cosines(self, picture: Tensor, ends: list[list[int]]) -> Tensor:
         "Cosines of pictures and texts, over the temperature (B, len(ends))."
-        maps = self.backbone(picture).last_hidden_state                          # (B, 512, h, w)
-        context = self.prompts.context + self.condition(maps)                    # (B, M, D)
-        text = F.normalize(packed_text_features(self.tower, context, ends), dim=-1)               # (B, len(ends), P)
-        image = F.normalize(self.project(maps.mean((2, 3))), dim=-1)             # (B, P)
+        maps = self.backbone(picture).last_hidden_state                    # (B, 512, h, w)
+        context = self.prompts.context + self.condition(maps)              # (B, M, D)
+        text = packed_text_features(self.tower, context, ends)             # (B, len(ends), P)
+        text = F.normalize(text, dim=-1)
+        image = F.normalize(self.project(maps.mean((2, 3))), dim=-1)       # (B, P)
         return self.log_scale.exp().clamp(max=100) * (text * image[:, None]).sum(-1)
 
     def forward(self, picture: Tensor, weights: Tensor | None = None) -> Tensor:
         if weights is None: return self.cosines(picture, self.prompts.ends[:3])
         z = self.cosines(picture, self.prompts.ends)
-        return RideAlong.apply(z[:, :3], ATTRIBUTE_SHARE * F.cross_entropy(z[:, 3:].float(), weights))
+        taught = F.cross_entropy(z[:, 3:].float(), weights)
+        return RideAlong.apply(z[:, :3], ATTRIBUTE_SHARE * taught)
 
 # %% ../nbs/07b_clip_lung.ipynb #ae40f8aa
 class ClipLung(Prompted):
-    "CLIP-Lung from its description: prompts conditioned channel by channel on a ResNet-18's maps; attributes in training only."
+    """CLIP-Lung from its description: prompts conditioned channel by channel on a ResNet-18's maps;
+    attributes in training only."""
     side = 64     # pixels, a multiple of 32
 
     def __init__(self, protocol: Protocol, store: Store):
@@ -112,45 +132,56 @@ class ClipLung(Prompted):
 
     def fit(self, dataset, train, val, seed=0):
         x = dataset.part('image', train)
-        self.arrays = {'picture.mean': np.array([x.mean()], float), 'picture.std': np.array([max(x.std(), 1e-6)], float)}
-        self.taught = np.asarray(train), attribute_weights(dataset.part('attributes', train), self.protocol.feature_clip)
+        found = {'mean': x.mean(), 'std': max(x.std(), 1e-6)}
+        self.arrays = {f'picture.{k}': np.array([v], float) for k, v in found.items()}
+        weights = attribute_weights(dataset.part('attributes', train), self.protocol.feature_clip)
+        self.taught = np.asarray(train), weights
         return self._build(seed)
 
     def _build(self, seed: int = 0):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.net = ClipLungNet(load_text_tower(self.protocol.text_tower, self.store), self.protocol, self.side)
+            text = load_text_tower(self.protocol.text_tower, self.store)
+            self.net = ClipLungNet(text, self.protocol, self.side)
         return self
 
     def inputs(self, dataset, idx):
-        "Standardised pictures (n, 1, S, S), and for the training rows of `fit` the attributes' weights (n, 8); for any others nothing."
+        """Standardised pictures (n, 1, S, S), and for the rows that were fitted the attributes'
+        weights (n, 8), for any others nothing."""
         mean, std = ((float(self.arrays[f'picture.{k}'][0]),) * 3 for k in ('mean', 'std'))
         rows, weights = self.taught
-        return to_tower(dataset.part('image', idx), mean, std, self.side)[:, :1].contiguous(), weights if rows is not None and np.array_equal(idx, rows) else None
+        pictures = to_tower(dataset.part('image', idx), mean, std, self.side)[:, :1].contiguous()
+        return pictures, weights if rows is not None and np.array_equal(idx, rows) else None
 
     @torch.inference_mode()
     def logits(self, image, known=None, batch=64):
-        "Logits (n, 3), in batches, with the batch norms' running averages; what is known is not looked at."
+        "Logits (n, 3), in batches, with the batch norms' running averages; *known* is not read."
         self.net.eval()
         try: return torch.cat([self.net(x) for x in image.split(batch)])
         finally: self.net.train()
 
 # %% ../nbs/07b_clip_lung.ipynb #57c3d406
-AIMV2_LIT = dict(image_tower='aimv2-large-patch14-224-lit', text_tower='aimv2-large-patch14-224-lit-text')    # for `study.replace(**AIMV2_LIT)`
+AIMV2_LIT = dict(image_tower='aimv2-large-patch14-224-lit',      # for `study.replace(**AIMV2_LIT)`
+                 text_tower='aimv2-large-patch14-224-lit-text')
 
 def trained_together(image: Tower, text: Tower) -> bool:
     "Are these the two halves of one checkpoint, both projected to the space that they share?"
-    return image.source == text.source and not image.made_here and image.out == text.out and all('projected' in t.pool for t in (image, text))
+    here = image.source == text.source and not image.made_here and image.out == text.out
+    return here and all('projected' in t.pool for t in (image, text))
 
 def require_pair(protocol: Protocol):
     "Refuse an image and a text tower that were not trained together."
     image, text = tower(protocol.image_tower, 'image'), tower(protocol.text_tower, 'text')
     if not trained_together(image, text):
-        why = 'both are untrained' if image.made_here and text.made_here else 'their embeddings cannot be compared'
-        raise CompanionError(f'{image.name} and {text.name} were not trained together: {why}', 'towers', 'set ' + ' '.join(f'{k}={v}' for k, v in AIMV2_LIT.items()) + ', or two other halves of one checkpoint')
+        untrained = image.made_here and text.made_here
+        why = 'both are untrained' if untrained else 'their embeddings cannot be compared'
+        wanted = ' '.join(f'{k}={v}' for k, v in AIMV2_LIT.items())
+        raise CompanionError(f'{image.name} and {text.name} were not trained together: {why}',
+                             'towers', f'set {wanted}, or two other halves of one checkpoint')
 
 # %% ../nbs/07b_clip_lung.ipynb #d58a3a0a
-SENTENCES = ('a CT image of a {} lung nodule.', 'a chest CT scan that shows a {} lung nodule.', 'a {} pulmonary nodule on computed tomography.')   # ours
+SENTENCES = ('a CT image of a {} lung nodule.', 'a chest CT scan that shows a {} lung nodule.',
+             'a {} pulmonary nodule on computed tomography.')       # ours
 
 def logit_scale(text: TextTower, store: Store) -> float:
     "What a pair multiplies its cosines by: exp of the checkpoint's `logit_scale`."
@@ -158,33 +189,43 @@ def logit_scale(text: TextTower, store: Store) -> float:
         with safe_open(p, framework='pt') as f:
             if 'logit_scale' not in f.keys(): continue
             s = f.get_tensor('logit_scale').double().exp().item()
-            bound = getattr(text.model.config, 'max_logit_scale', None)          # AIMv2-lit clamps when it is run, CLIP did so in training
+            # AIMv2-lit clamps when it is run, CLIP did so in training
+            bound = getattr(text.model.config, 'max_logit_scale', None)
             return s if bound is None else min(max(s, 1.), bound)
-    raise CompanionError('the checkpoint has no logit_scale', text.record.source, 'use the checkpoint of the whole pair')
+    raise CompanionError('the checkpoint has no logit_scale', text.record.source,
+                         'use the checkpoint of the whole pair')
 
 # %% ../nbs/07b_clip_lung.ipynb #0888a619
 @torch.inference_mode()
-def class_texts(text: TextTower, words: tuple[str, ...], sentences: tuple[str, ...] = SENTENCES) -> np.ndarray:
+def class_texts(text: TextTower, words: tuple[str, ...],
+                sentences: tuple[str, ...] = SENTENCES) -> np.ndarray:
     "One embedding a class (C, P), of length 1: the mean of its sentences'."
-    read = lambda s: F.normalize(text.model(input_ids=torch.tensor([text.tokenizer(s).input_ids])).text_embeds[0].double(), dim=0)
-    return F.normalize(torch.stack([torch.stack([read(s.format(w)) for s in sentences]).mean(0) for w in words]), dim=-1).numpy()
+    def read(s):
+        ids = torch.tensor([text.tokenizer(s).input_ids])
+        return F.normalize(text.model(input_ids=ids).text_embeds[0].double(), dim=0)
+    means = [torch.stack([read(s.format(w)) for s in sentences]).mean(0) for w in words]
+    return F.normalize(torch.stack(means), dim=-1).numpy()
 
 # %% ../nbs/07b_clip_lung.ipynb #eb685cdf
 class ZeroShot(Rival):
-    "Cosines of the picture's embedding and the classes' sentences, times the pair's scale. Nothing is fitted; no label is read."
-    parts, stages, sentences = ('embedding',), ('image embedding', 'text tower', 'prompts', 'model'), SENTENCES
+    """Cosines of the picture's embedding and the classes' sentences, times the pair's scale.
+    Nothing is fitted; no label is read."""
+    parts, sentences = ('embedding',), SENTENCES
+    stages = ('image embedding', 'text tower', 'prompts', 'model')
 
     def __init__(self, protocol: Protocol, store: Store):
         super().__init__(protocol, store); require_pair(protocol)
 
     def fit(self, dataset, train, val, seed=0):
         text = load_text_tower(self.protocol.text_tower, self.store)
-        self.arrays = {'text': class_texts(text, self.protocol.class_words, self.sentences), 'scale': np.array([logit_scale(text, self.store)])}
+        texts = class_texts(text, self.protocol.class_words, self.sentences)
+        self.arrays = {'text': texts, 'scale': np.array([logit_scale(text, self.store)])}
         return self
 
     def predict(self, dataset, idx):
         x = dataset.part('embedding', idx)
-        z = self.arrays['scale'] * (x / np.linalg.norm(x, axis=1, keepdims=True)) @ self.arrays['text'].T
+        x = x / np.linalg.norm(x, axis=1, keepdims=True)
+        z = self.arrays['scale'] * x @ self.arrays['text'].T
         p = np.exp(z - z.max(1, keepdims=True))
         return p / p.sum(1, keepdims=True)
 

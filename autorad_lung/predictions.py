@@ -20,63 +20,92 @@ COLUMNS = ('nodule_id', 'patient_id', 'fold', 'seed', 'model', 'protocol', 'labe
 
 def _refuse(wrong, what, where, remedy):
     "Raise, with the first offending row, if any entry of the boolean series `wrong` is true."
-    if wrong.any(): raise CompanionError(f'{what} ({int(wrong.sum())} of {len(wrong)}; the first: {wrong.index[wrong][0]})', where, remedy)
+    if not wrong.any(): return
+    where_wrong = f'{int(wrong.sum())} of {len(wrong)}; the first: {wrong.index[wrong][0]}'
+    raise CompanionError(f'{what} ({where_wrong})', where, remedy)
 
 def _varies(df, by, column): return df.groupby(by, observed=True)[column].nunique(dropna=False) > 1
 
 # %% ../nbs/08a_predictions.ipynb #06d87e30
 def _check_cells(df):
     "Columns, missing values, classes, probabilities."
-    if missing := [c for c in COLUMNS if c not in df]: raise CompanionError(f'the predictions table lacks the column(s) {", ".join(missing)}', missing[0], f'it needs {", ".join(COLUMNS)}')
-    if not len(df): raise CompanionError('the predictions table is empty', 'predictions', 'give at least one row')
-    for c in COLUMNS: _refuse(df[c].isna(), 'missing value', c, 'fill it in, or leave the nodule out for every model')
-    _refuse(~df['label'].isin((0, 1, 2)), 'a class that is not 0, 1 or 2', 'label', f'0, 1, 2 stand for {", ".join(CLASSES)}')
+    if missing := [c for c in COLUMNS if c not in df]:
+        why = f'the predictions table lacks the column(s) {", ".join(missing)}'
+        raise CompanionError(why, missing[0], f'it needs {", ".join(COLUMNS)}')
+    if not len(df):
+        why = 'the predictions table is empty'
+        raise CompanionError(why, 'predictions', 'give at least one row')
+    remedy = 'fill it in, or leave the nodule out for every model'
+    for c in COLUMNS: _refuse(df[c].isna(), 'missing value', c, remedy)
+    _refuse(~df['label'].isin((0, 1, 2)), 'a class that is not 0, 1 or 2', 'label',
+            f'0, 1, 2 stand for {", ".join(CLASSES)}')
     p = df[list(PROBABILITIES)]
-    _refuse(((p < 0) | (p > 1)).any(axis=1), 'a probability outside 0..1', 'p_*', 'give probabilities, not logits')
-    _refuse((p.sum(axis=1) - 1).abs() > 1e-3, 'probabilities that do not sum to 1', 'p_*', 'normalise them over the three classes (to 0.001)')
+    _refuse(((p < 0) | (p > 1)).any(axis=1), 'a probability outside 0..1', 'p_*',
+            'give probabilities, not logits')
+    _refuse((p.sum(axis=1) - 1).abs() > 1e-3, 'probabilities that do not sum to 1', 'p_*',
+            'normalise them over the three classes (to 0.001)')
 
 # %% ../nbs/08a_predictions.ipynb #eabcc58a
 def check_predictions(
     df: pd.DataFrame,  # predictions, columns as `COLUMNS` (others are kept)
 ) -> pd.DataFrame:     # the same rows, ordered by model, seed and nodule
-    "Raise a `CompanionError` for a table that cannot be scored fairly; else give it back in a fixed order."
+    "A `CompanionError` for a table that cannot be scored fairly; else it comes in a fixed order."
     _check_cells(df)
     key = ['model', 'seed', 'nodule_id']
-    _refuse(df.set_index(key).index.duplicated(keep=False) & pd.Series(True, df.set_index(key).index), 'a nodule twice for one model and seed', 'nodule_id', 'keep one row')
-    for column, remedy in (('label', 'all models must be scored on one ledger'), ('patient_id', 'correct the identifiers')):
-        _refuse(_varies(df, 'nodule_id', column), f'a nodule with more than one {column}', column, remedy)
-    _refuse(_varies(df, ['model', 'seed', 'patient_id'], 'fold'), 'a patient in two folds', 'fold', 'split by patient: else a test nodule has a sibling in training')
-    sizes = df.groupby(['model', 'seed'])['nodule_id'].agg(lambda s: hash(frozenset(s))).groupby('model').nunique() > 1
-    _refuse(sizes, 'a model whose seeds cover different nodules', 'seed', 'give every seed the same nodules')
+    rows = df.set_index(key).index
+    twice = rows.duplicated(keep=False) & pd.Series(True, rows)
+    _refuse(twice, 'a nodule twice for one model and seed', 'nodule_id', 'keep one row')
+    remedies = {'label': 'all models must be scored on one ledger',
+                'patient_id': 'correct the identifiers'}
+    for column, remedy in remedies.items():
+        many = _varies(df, 'nodule_id', column)
+        _refuse(many, f'a nodule with more than one {column}', column, remedy)
+    _refuse(_varies(df, ['model', 'seed', 'patient_id'], 'fold'), 'a patient in two folds', 'fold',
+            'split by patient: else a test nodule has a sibling in training')
+    sets = df.groupby(['model', 'seed'])['nodule_id'].agg(lambda s: hash(frozenset(s)))
+    sizes = sets.groupby('model').nunique() > 1
+    _refuse(sizes, 'a model whose seeds cover different nodules', 'seed',
+            'give every seed the same nodules')
     return df.sort_values(key, kind='stable').reset_index(drop=True)
 
 # %% ../nbs/08a_predictions.ipynb #bda9130a
 def synthetic_predictions(
-    strengths: dict[str, float],  # model -> how much its scores know of the label; 0: the class proportions for every nodule
+    strengths: dict[str, float],  # model -> what its scores know of the label; 0: class proportions
     n: int = 400,                 # nodules
     seeds=(0,),
     seed: int = 0,                # of the generator
 ) -> pd.DataFrame:
-    "Made-up predictions with the structure of real ones, for tests and demonstrations. No model, no CT."
+    "Made-up predictions with the structure of real ones, for tests and demonstrations."
     rng, prior = np.random.default_rng(seed), np.array([.24, .54, .22])
     patients = np.repeat(np.arange(n), rng.integers(1, 7, n))[:n]
-    labels, folds, shared = rng.choice(3, n, p=prior), rng.integers(0, 5, n)[patients], rng.normal(size=(n, 3))
-    ids = dict(nodule_id=[f'n{i:04d}' for i in range(n)], patient_id=[f'p{i:04d}' for i in patients], fold=folds, label=labels, protocol='synthetic')
+    labels, folds = rng.choice(3, n, p=prior), rng.integers(0, 5, n)[patients]
+    shared = rng.normal(size=(n, 3))
+    ids = dict(nodule_id=[f'n{i:04d}' for i in range(n)],
+               patient_id=[f'p{i:04d}' for i in patients],
+               fold=folds, label=labels, protocol='synthetic')
     def one(model, strength, s):
-        logit = np.log(prior) + (strength * (2 * np.eye(3)[labels] + shared) + rng.normal(size=(n, 3)) if strength else np.zeros((n, 3)))
+        knows = np.zeros((n, 3))
+        if strength: knows = strength * (2 * np.eye(3)[labels] + shared) + rng.normal(size=(n, 3))
+        logit = np.log(prior) + knows
         p = np.exp(logit) / np.exp(logit).sum(1, keepdims=True)
-        return pd.DataFrame(ids | dict(model=model, seed=s) | dict(zip(PROBABILITIES, p.T)))[list(COLUMNS)]
+        table = pd.DataFrame(ids | dict(model=model, seed=s) | dict(zip(PROBABILITIES, p.T)))
+        return table[list(COLUMNS)]
     return pd.concat([one(m, k, s) for m, k in strengths.items() for s in seeds], ignore_index=True)
 
 # %% ../nbs/08a_predictions.ipynb #e9f84cf3
 def read_predictions(
     *paths: Path | str,  # .csv or .parquet, one or more
 ) -> pd.DataFrame:       # checked, in a fixed order
-    "Read predictions from files and check them together. A foreign table may lack `model` (then the file's name), `seed` (0) and `protocol` ('foreign')."
+    """Read predictions from files and check them together.
+    A foreign table may lack model (then the file's name), seed (0) and protocol ('foreign')."""
     def read(path):
-        if not path.is_file(): raise CompanionError('there is no such file', path, 'give a .csv or .parquet file of predictions')
-        df = pd.read_parquet(path) if path.suffix == '.parquet' else pd.read_csv(path, dtype={'nodule_id': str, 'patient_id': str})
-        return df.assign(**{c: v for c, v in (('model', path.stem), ('seed', 0), ('protocol', 'foreign')) if c not in df})
+        if not path.is_file():
+            remedy = 'give a .csv or .parquet file of predictions'
+            raise CompanionError('there is no such file', path, remedy)
+        if path.suffix == '.parquet': df = pd.read_parquet(path)
+        else: df = pd.read_csv(path, dtype={'nodule_id': str, 'patient_id': str})
+        given = {'model': path.stem, 'seed': 0, 'protocol': 'foreign'}
+        return df.assign(**{c: v for c, v in given.items() if c not in df})
     return check_predictions(pd.concat([read(Path(p)) for p in paths], ignore_index=True))
 
 # %% ../nbs/08a_predictions.ipynb #99a70594
@@ -90,7 +119,8 @@ class Run(NamedTuple):
 
     def take(self, keep: np.ndarray) -> 'Run':
         "The nodules where `keep` (n,) is true."
-        return Run(self.nodules[keep], self.patients[keep], self.labels[keep], self.folds[:, keep], self.proba[:, keep])
+        return Run(self.nodules[keep], self.patients[keep], self.labels[keep], self.folds[:, keep],
+                   self.proba[:, keep])
 
 # %% ../nbs/08a_predictions.ipynb #b200d3d2
 def runs(df: pd.DataFrame) -> dict[str, Run]:
@@ -98,16 +128,21 @@ def runs(df: pd.DataFrame) -> dict[str, Run]:
     def one(t):
         first, n_seeds = t[t['seed'] == t['seed'].iloc[0]], t['seed'].nunique()
         column = lambda c: np.asarray(first[c])
-        return Run(column('nodule_id'), column('patient_id'), column('label').astype(int), np.asarray(t['fold']).reshape(n_seeds, -1),
-                   t[list(PROBABILITIES)].to_numpy(float).reshape(n_seeds, -1, 3))
+        folds = np.asarray(t['fold']).reshape(n_seeds, -1)
+        proba = t[list(PROBABILITIES)].to_numpy(float).reshape(n_seeds, -1, 3)
+        labels = column('label').astype(int)
+        return Run(column('nodule_id'), column('patient_id'), labels, folds, proba)
     by_model = {m: one(t) for m, t in check_predictions(df).groupby('model', observed=True)}
     return {m: by_model[m] for m in order_models(by_model)}
 
 # %% ../nbs/08a_predictions.ipynb #68f5fbea
 MODEL_NAMES = {
-    'majority': 'Majority class', 'size': 'Size only', 'radiomics_l2': 'Radiomics, logistic (L2)', 'radiomics_l1': 'Radiomics, logistic (L1)',
-    'forest': 'Radiomics, random forest', 'linear_probe': 'Linear probe on the image', 'coop': 'CoOp (static prompts)', 'cocoop': 'CoCoOp (image-fed MetaNet)',
-    'autorad_shuffled': 'AutoRad-Lung, radiomics shuffled', 'autorad_paper_lr': "AutoRad-Lung, paper's optimiser", 'autorad': 'AutoRad-Lung',
+    'majority': 'Majority class', 'size': 'Size only',
+    'radiomics_l2': 'Radiomics, logistic (L2)', 'radiomics_l1': 'Radiomics, logistic (L1)',
+    'forest': 'Radiomics, random forest', 'linear_probe': 'Linear probe on the image',
+    'coop': 'CoOp (static prompts)', 'cocoop': 'CoCoOp (image-fed MetaNet)',
+    'autorad_shuffled': 'AutoRad-Lung, radiomics shuffled',
+    'autorad_paper_lr': "AutoRad-Lung, paper's optimiser", 'autorad': 'AutoRad-Lung',
 }
 
 def model_name(model: str) -> str:

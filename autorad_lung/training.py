@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file
 from threadpoolctl import threadpool_limits
 from torch import Tensor
-from .artifacts import CompanionError, Store, content_key, pmap, versions, write_arrays, write_json, write_table
+from .artifacts import CompanionError, Store, content_key, pmap, versions
+from .artifacts import write_arrays, write_json, write_table
 from .cohort import inner_split
 from .encoders import GAINS, tower, tower_folder, weights_key
 
@@ -32,13 +33,14 @@ def rate(
     per_epoch: int,     # steps in an epoch
     p: Protocol,
 ) -> float:             # learning rate of the next step
-    "Learning rate: linear warm-up over `warmup_epochs`, then a cosine to zero at the end of `epochs`."
+    "Linear warm-up over `warmup_epochs`, then a cosine to zero at the end of `epochs`."
     warm, total = p.warmup_epochs * per_epoch, p.epochs * per_epoch
     if step < warm: return p.learning_rate * (step + 1) / warm
     return p.learning_rate * .5 * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1)))
 
 # %% ../nbs/08_training.ipynb #edc33028
-CURVE = ('epoch', 'learning_rate', 'train_loss', 'gradient_norm', 'val_loss', 'val_balanced_accuracy')
+CURVE = ('epoch', 'learning_rate', 'train_loss', 'gradient_norm', 'val_loss',
+         'val_balanced_accuracy')
 
 def balanced(p: np.ndarray, y: np.ndarray) -> float:
     "Mean recall of the classes that occur."
@@ -46,73 +48,97 @@ def balanced(p: np.ndarray, y: np.ndarray) -> float:
 
 def _optimiser(rival: Prompted) -> torch.optim.Optimizer:
     p, learnt = rival.protocol, [w for w in rival.net.parameters() if w.requires_grad]
-    if p.optimiser == 'adamw': return torch.optim.AdamW(learnt, p.learning_rate, weight_decay=p.weight_decay)
+    if p.optimiser == 'adamw':
+        return torch.optim.AdamW(learnt, p.learning_rate, weight_decay=p.weight_decay)
     return torch.optim.SGD(learnt, p.learning_rate, p.momentum, weight_decay=p.weight_decay)
 
 # %% ../nbs/08_training.ipynb #c0f73f83
-def _loss(rival: Prompted, image: Tensor, known: Tensor | None, y: Tensor, weight: Tensor | None) -> Tensor:
+def _loss(rival: Prompted, image: Tensor, known: Tensor | None, y: Tensor,
+          weight: Tensor | None) -> Tensor:
     "Cross-entropy of a batch; with `amp` the towers compute in bfloat16, the loss in float32."
-    with torch.autocast(image.device.type, torch.bfloat16, enabled=rival.protocol.amp): logits = rival.net(image, known)
+    with torch.autocast(image.device.type, torch.bfloat16, enabled=rival.protocol.amp):
+        logits = rival.net(image, known)
     return F.cross_entropy(logits.float(), y, weight)
 
 # %% ../nbs/08_training.ipynb #54d73d4b
-def _epoch(rival: Prompted, optimiser, image: Tensor, known: Tensor | None, y: Tensor, weight: Tensor | None, epoch: int, seed: int, steps: list, pause: Callable) -> tuple[float, ...]:
-    "One pass over the training rows, in an order of its own, going on after the `steps` (loss, gradient norm) already done -> last rate, mean loss, mean gradient norm."
-    order = torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(len(y))).split(rival.protocol.batch_size)
+def _epoch(rival: Prompted, optimiser, image: Tensor, known: Tensor | None, y: Tensor,
+           weight: Tensor | None, epoch: int, seed: int, steps: list,
+           pause: Callable) -> tuple[float, ...]:
+    """One pass over the training rows, in an order of its own, going on after the *steps* (loss,
+    gradient norm) already done -> last rate, mean loss, mean gradient norm."""
+    p, learnt = rival.protocol, optimiser.param_groups[0]['params']
+    order = torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(len(y)))
+    order = order.split(p.batch_size)
     for i in range(len(steps), len(order)):
-        b = order[i]
-        for group in optimiser.param_groups: group['lr'] = rate(epoch * len(order) + i, len(order), rival.protocol)
+        b, step = order[i], epoch * len(order) + i
+        for group in optimiser.param_groups: group['lr'] = rate(step, len(order), p)
         loss = _loss(rival, image[b], None if known is None else known[b], y[b], weight)
         optimiser.zero_grad(); loss.backward()
-        norm = math.sqrt(sum(float(w.grad.pow(2).sum()) for w in optimiser.param_groups[0]['params']))
+        norm = math.sqrt(sum(float(w.grad.pow(2).sum()) for w in learnt))
         optimiser.step(); steps.append([loss.item() * len(b), norm]); pause()
-    losses, norms = zip(*steps); steps.clear()
-    return rate((epoch + 1) * len(order) - 1, len(order), rival.protocol), sum(losses) / len(y), float(np.mean(norms))
+    losses, norms = zip(*steps)
+    steps.clear()
+    last = rate((epoch + 1) * len(order) - 1, len(order), p)
+    return last, sum(losses) / len(y), float(np.mean(norms))
 
 # %% ../nbs/08_training.ipynb #da102e2c
 def _save(path: Path, rival: Prompted, best: dict, optimiser, curve: list, steps: list):
     "Checkpoint, between two steps: one safetensors file, by one rename."
-    moments = {f'moment.{i}.{k}': v.numpy() for i, s in optimiser.state_dict()['state'].items() for k, v in s.items() if isinstance(v, Tensor)}
-    write_arrays(path, rival.state() | {f'best.{k}': v for k, v in best.items()} | moments
-                 | {'curve': np.array(curve).reshape(len(curve), len(CURVE)), 'steps': np.array(steps).reshape(len(steps), 2)})
+    of = [(i, k, v) for i, s in optimiser.state_dict()['state'].items() for k, v in s.items()]
+    moments = {f'moment.{i}.{k}': v.numpy() for i, k, v in of if isinstance(v, Tensor)}
+    done = {'curve': np.array(curve).reshape(len(curve), len(CURVE)),
+            'steps': np.array(steps).reshape(len(steps), 2)}
+    write_arrays(path, rival.state() | {f'best.{k}': v for k, v in best.items()} | moments | done)
 
 # %% ../nbs/08_training.ipynb #ba69e7b3
 def _resume(path: Path, rival: Prompted, optimiser) -> tuple[dict, list, list]:
-    "Put a checkpoint back -> best state so far, learning curve, steps of the epoch that was under way."
-    arrays = load_file(path); strip = lambda lead: {k.removeprefix(lead): v for k, v in arrays.items() if k.startswith(lead)}
+    "Put a checkpoint back -> best state, learning curve, steps of the epoch that was under way."
+    arrays = load_file(path)
+    strip = lambda lead: {k.removeprefix(lead): v for k, v in arrays.items() if k.startswith(lead)}
     with torch.no_grad():
         for k, w in rival.net.state_dict().items(): w.copy_(torch.from_numpy(arrays[f'net.{k}']))
     state = optimiser.state_dict(); state['state'] = {}
     for k, v in strip('moment.').items():
-        i, name = k.split('.'); state['state'].setdefault(int(i), {})[name] = torch.from_numpy(v).reshape(() if name == 'step' else v.shape)
+        i, name = k.split('.')
+        v = torch.from_numpy(v).reshape(() if name == 'step' else v.shape)
+        state['state'].setdefault(int(i), {})[name] = v
     optimiser.load_state_dict(state)
     return strip('best.'), arrays['curve'].tolist(), arrays['steps'].tolist()
 
 # %% ../nbs/08_training.ipynb #94e9dc84
 def descend(
     rival: Prompted,                  # after its `fit`
-    dataset: Dataset, train: np.ndarray, val: np.ndarray, # rows to learn from, and rows to pick the epoch on
+    dataset: Dataset,
+    train: np.ndarray, val: np.ndarray, # rows to learn from, and rows to pick the epoch on
     seed: int = 0,                    # of the order of the rows
     checkpoint: Path | None = None,   # where to keep the state of an unfinished run
     every_s: float = 5.,              # seconds between two checkpoints; 0: after each step
     on_step: Callable = lambda epoch, step: None, # called after each step
 ) -> pd.DataFrame:                    # learning curve, columns `CURVE`
-    "Train a prompt learner and leave it at its best epoch on `val`. With `patience`, stop when so many epochs in a row were no better."
+    """Train a prompt learner and leave it at its best epoch on `val`.
+    With `patience`, stop when so many epochs in a row were no better."""
     p, y, y_val = rival.protocol, torch.from_numpy(dataset.labels[train]), dataset.labels[val]
     (image, known), seen_val = rival.inputs(dataset, train), rival.inputs(dataset, val)
-    weight = len(y) / 3 / torch.bincount(y, minlength=3).clamp(min=1).float() if p.class_weights else None
+    counts = torch.bincount(y, minlength=3).clamp(min=1).float()
+    weight = len(y) / 3 / counts if p.class_weights else None
     optimiser, best, curve, steps, saved = _optimiser(rival), {}, [], [], time.monotonic()
-    if checkpoint and checkpoint.exists(): best, curve, steps = _resume(checkpoint, rival, optimiser)
+    if checkpoint and checkpoint.exists():
+        best, curve, steps = _resume(checkpoint, rival, optimiser)
     score = (lambda row: row[4]) if p.select_by == 'loss' else (lambda row: -row[5])
     def pause():
         nonlocal saved
-        if checkpoint and time.monotonic() - saved >= every_s: _save(checkpoint, rival, best, optimiser, curve, steps); saved = time.monotonic()
+        if checkpoint and time.monotonic() - saved >= every_s:
+            _save(checkpoint, rival, best, optimiser, curve, steps)
+            saved = time.monotonic()
         on_step(len(curve), len(steps))
     for epoch in range(len(curve), p.epochs):
-        if p.patience and best and epoch - 1 - min(range(epoch), key=lambda e: score(curve[e])) >= p.patience: break
+        if p.patience and best:
+            since = epoch - 1 - min(range(epoch), key=lambda e: score(curve[e]))
+            if since >= p.patience: break
         done = _epoch(rival, optimiser, image, known, y, weight, epoch, seed, steps, pause)
         logits = rival.logits(*seen_val)
-        curve.append([epoch, *done, F.cross_entropy(logits, torch.from_numpy(y_val), weight).item(), balanced(logits.numpy(), y_val)])
+        loss = F.cross_entropy(logits, torch.from_numpy(y_val), weight).item()
+        curve.append([epoch, *done, loss, balanced(logits.numpy(), y_val)])
         if not best or score(curve[-1]) < min(map(score, curve[:-1])): best = rival.state()
     rival.load_state(best)
     return pd.DataFrame(curve, columns=CURVE).astype({'epoch': int})
@@ -120,30 +146,38 @@ def descend(
 # %% ../nbs/08_training.ipynb #9e30283f
 RECIPE = 2   # raise it when the code of a fit changes its results
 
-def fit(name: str, dataset: Dataset, train: np.ndarray, val: np.ndarray, protocol: Protocol, store: Store, seed: int = 0, checkpoint: Path | None = None) -> tuple[Rival, pd.DataFrame]:
+def fit(name: str, dataset: Dataset, train: np.ndarray, val: np.ndarray, protocol: Protocol,
+        store: Store, seed: int = 0, checkpoint: Path | None = None) -> tuple[Rival, pd.DataFrame]:
     "A fitted model and its learning curve (empty for those that have none)."
     rival = open_model(name, protocol, store).fit(dataset, train, val, seed)
-    return rival, descend(rival, dataset, train, val, seed, checkpoint) if isinstance(rival, Prompted) else pd.DataFrame(columns=CURVE)
+    if not isinstance(rival, Prompted): return rival, pd.DataFrame(columns=CURVE)
+    return rival, descend(rival, dataset, train, val, seed, checkpoint)
 
-def split(dataset: Dataset, fold: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Rows for training, validation and test: the test fold, and of the other folds' patients a `fraction` for validation."
+def split(dataset: Dataset, fold: int, fraction: float,
+          seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "Rows to train, validate (a `fraction` of the other folds' patients) and test (the fold)."
     test = dataset.table['fold'].to_numpy() == fold
     rest = np.flatnonzero(~test)
-    a, b = inner_split(dataset.table['patient_id'].to_numpy()[rest], dataset.labels[rest], fraction, seed)
+    patients, labels = dataset.table['patient_id'].to_numpy(), dataset.labels
+    a, b = inner_split(patients[rest], labels[rest], fraction, seed)
     return rest[a], rest[b], np.flatnonzero(test)
 
 # %% ../nbs/08_training.ipynb #8963deb2
-def _runs(models, dataset: Dataset, protocol: Protocol, store: Store, seeds, folds=None) -> dict[tuple, str]:
+def _runs(models, dataset: Dataset, protocol: Protocol, store: Store, seeds,
+          folds=None) -> dict[tuple, str]:
     "(model, seed, fold) -> key of its artifact."
-    known, keys = {}, {}
+    known, keys, tested = {}, {}, sorted(dataset.table['fold'].unique())
+    if folds is not None: tested = [f for f in tested if f in folds]
+    by = versions('numpy', 'scikit-learn', 'torch', 'transformers')
     for m in models:
         rival = open_model(m, protocol, store)
         if rival.parts not in known: known[rival.parts] = dataset.key(*rival.parts)
-        depends = ['run', RECIPE, m, known[rival.parts], rival.protocol.stage(*rival.stages), protocol.inner_fraction, versions('numpy', 'scikit-learn', 'torch', 'transformers')]
-        if 'text tower' in rival.stages:
+        settings = rival.protocol.stage(*rival.stages)
+        depends = ['run', RECIPE, m, known[rival.parts], settings, protocol.inner_fraction, by]
+        if 'text tower' in rival.stages:     # other weights under the same name are another run
             t = tower(rival.protocol.text_tower, 'text')
-            depends += [t, GAINS if t.made_here else weights_key(tower_folder(t, store))]      # other weights under the same name are another run
-        keys |= {(m, s, f): content_key(depends, int(s), int(f)) for s in seeds for f in sorted(dataset.table['fold'].unique()) if folds is None or f in folds}
+            depends += [t, GAINS if t.made_here else weights_key(tower_folder(t, store))]
+        keys |= {(m, s, f): content_key(depends, int(s), int(f)) for s in seeds for f in tested}
     return keys
 
 # %% ../nbs/08_training.ipynb #52586ed3
@@ -159,24 +193,38 @@ def _execute(item: tuple, dataset: Dataset, protocol: Protocol, store: Store):
             rival, curve = fit(model, dataset, train, val, protocol, store, seed, checkpoint)
             p = rival.predict(dataset, test)
     finally: torch.set_num_threads(threads)
-    table = dataset.table.iloc[test][['nodule_id', 'patient_id', 'fold']].assign(seed=seed, model=model, label=dataset.labels[test], **{f'p_{c}': p[:, i] for i, c in enumerate(CLASSES)})
-    with store.publish('run', key, model=model, fold=int(fold), seed=int(seed), settings=rival.protocol.stage(*rival.stages)) as f:
-        write_table(f/'predictions.parquet', table.reset_index(drop=True)); write_table(f/'curve.parquet', curve); write_arrays(f/'state.safetensors', rival.state())
+    table = dataset.table.iloc[test][['nodule_id', 'patient_id', 'fold']].assign(
+        seed=seed, model=model, label=dataset.labels[test],
+        **{f'p_{c}': p[:, i] for i, c in enumerate(CLASSES)})
+    about = dict(fold=int(fold), seed=int(seed), settings=rival.protocol.stage(*rival.stages))
+    with store.publish('run', key, model=model, **about) as f:
+        write_table(f/'predictions.parquet', table.reset_index(drop=True))
+        write_table(f/'curve.parquet', curve)
+        write_arrays(f/'state.safetensors', rival.state())
     checkpoint.unlink(missing_ok=True)
 
 # %% ../nbs/08_training.ipynb #3067e10b
 def _todo(runs: dict, protocol: Protocol, store: Store) -> list[tuple]:
     "Of the runs (model, seed, fold) -> key, those that the cache lacks; the long ones first."
-    return sorted(((k, v) for k, v in runs.items() if store.open('run', v) is None), key=lambda r: 'training' not in open_model(r[0][0], protocol, store).stages)
+    lack = [(run, key) for run, key in runs.items() if store.open('run', key) is None]
+    descends = lambda run: 'training' in open_model(run[0], protocol, store).stages
+    return sorted(lack, key=lambda item: not descends(item[0]))
 
-def jobs(models: list[str], dataset: Dataset, protocol: Protocol, store: Store, seeds: tuple = (0,)) -> list[Callable]:
-    "The runs that `cross_validate_all` would have to do, as calls without arguments that put them into the cache; picklable."
-    return [partial(_execute, item, dataset, protocol, store) for item in _todo(_runs(models, dataset, protocol, store, seeds), protocol, store)]
+def jobs(models: list[str], dataset: Dataset, protocol: Protocol, store: Store,
+         seeds: tuple = (0,)) -> list[Callable]:
+    """The runs that `cross_validate_all` would have to do, as calls without arguments that put them
+    into the cache; picklable."""
+    todo = _todo(_runs(models, dataset, protocol, store, seeds), protocol, store)
+    return [partial(_execute, item, dataset, protocol, store) for item in todo]
 
-def _collect(file: str, models, dataset, protocol, store, seeds, folds=None, **parallel) -> pd.DataFrame:
+def _collect(file: str, models, dataset, protocol, store, seeds, folds=None,
+             **parallel) -> pd.DataFrame:
     runs = _runs(models, dataset, protocol, store, seeds, folds)
-    for _ in pmap(partial(_execute, dataset=dataset, protocol=protocol, store=store), _todo(runs, protocol, store), **{'desc': 'training', **parallel}): pass
-    read = lambda k: pd.read_parquet(store.folder('run', runs[k])/file).assign(model=k[0], seed=k[1], fold=k[2], protocol=protocol.key())
+    work = partial(_execute, dataset=dataset, protocol=protocol, store=store)
+    for _ in pmap(work, _todo(runs, protocol, store), **{'desc': 'training', **parallel}): pass
+    def read(run):
+        table = pd.read_parquet(store.folder('run', runs[run])/file)
+        return table.assign(model=run[0], seed=run[1], fold=run[2], protocol=protocol.key())
     return pd.concat([read(k) for k in runs], ignore_index=True)
 
 # %% ../nbs/08_training.ipynb #99c76b9e
@@ -185,25 +233,37 @@ def cross_validate_all(
     dataset: Dataset,
     protocol: Protocol,
     store: Store,
-    seeds: tuple = (0,),        # one whole cross-validation each: first values, order of rows, inner split
+    seeds: tuple = (0,),        # a whole cross-validation each: first values, order, inner split
     folds: tuple | None = None, # only these are tested; default: all
     **parallel,                 # workers, scheduler, quiet: see `pmap`
 ) -> pd.DataFrame:              # one row a nodule, model and seed
-    "Predictions of every nodule by models that never saw its patient: nodule_id, patient_id, fold, seed, model, protocol, label, p_benign, p_unsure, p_malignant."
-    columns = ['nodule_id', 'patient_id', 'fold', 'seed', 'model', 'protocol', 'label', *(f'p_{c}' for c in CLASSES)]
-    return _collect('predictions.parquet', models, dataset, protocol, store, seeds, folds, **parallel)[columns]
+    """Predictions of every nodule by models that never saw its patient: nodule_id, patient_id,
+    fold, seed, model, protocol, label, p_benign, p_unsure, p_malignant."""
+    shares = [f'p_{c}' for c in CLASSES]
+    columns = ['nodule_id', 'patient_id', 'fold', 'seed', 'model', 'protocol', 'label', *shares]
+    every = _collect('predictions.parquet', models, dataset, protocol, store, seeds, folds,
+                     **parallel)
+    return every[columns]
 
 # %% ../nbs/08_training.ipynb #66f43e2b
-def cross_validate(model: str, dataset: Dataset, protocol: Protocol, store: Store, seeds: tuple = (0,), **parallel) -> pd.DataFrame:
+def cross_validate(model: str, dataset: Dataset, protocol: Protocol, store: Store,
+                   seeds: tuple = (0,), **parallel) -> pd.DataFrame:
     "`cross_validate_all` for one model."
     return cross_validate_all([model], dataset, protocol, store, seeds, **parallel)
 
-def learning_curves(models: list[str], dataset: Dataset, protocol: Protocol, store: Store, seeds: tuple = (0,), **parallel) -> pd.DataFrame:
+def learning_curves(models: list[str], dataset: Dataset, protocol: Protocol, store: Store,
+                    seeds: tuple = (0,), **parallel) -> pd.DataFrame:
     "Learning curves of the same runs: model, seed, fold, and the columns of `CURVE`."
     return _collect('curve.parquet', models, dataset, protocol, store, seeds, **parallel)
 
-def fitted(model: str, dataset: Dataset, protocol: Protocol, store: Store, seed: int = 0, fold: int = 0) -> Rival:
-    "The model of one of these runs, as it was when it predicted its fold, from the cache; a `CompanionError` where it was not cross-validated."
+def fitted(model: str, dataset: Dataset, protocol: Protocol, store: Store, seed: int = 0,
+           fold: int = 0) -> Rival:
+    """The model of one of these runs, as it was when it predicted its fold, from the cache.
+    A `CompanionError` where it was not cross-validated."""
     (key,) = _runs([model], dataset, protocol, store, (seed,), (fold,)).values()
-    if store.open('run', key) is None: raise CompanionError(f'{model} was not trained with fold {fold} left out (seed {seed})', 'model', 'call `cross_validate_all` with the same dataset and protocol first')
-    return open_model(model, protocol, store).load_state(load_file(store.folder('run', key)/'state.safetensors'))
+    if store.open('run', key) is None:
+        why = f'{model} was not trained with fold {fold} left out (seed {seed})'
+        remedy = 'call `cross_validate_all` with the same dataset and protocol first'
+        raise CompanionError(why, 'model', remedy)
+    state = load_file(store.folder('run', key)/'state.safetensors')
+    return open_model(model, protocol, store).load_state(state)

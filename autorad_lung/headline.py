@@ -23,8 +23,11 @@ def against(
     "One sentence: accuracy of `model` less that of `other`, same nodules, patients resampled."
     t = paired(df[df['model'].isin([model, other])], model, n_boot)
     d = t[(t['test'] == 'bootstrap') & (t['metric'] == 'accuracy')].iloc[0]
-    said = {'better': 'is right more often than', 'worse': 'is right less often than', 'not told apart': 'cannot be told apart from'}[verdict(d.low, d.high)]
-    return f'{model_name(model)} {said} {model_name(other)[0].lower() + model_name(other)[1:]}: accuracy {d.difference:+.3f} ({d.low:+.3f} to {d.high:+.3f}).'
+    said = {'better': 'is right more often than', 'worse': 'is right less often than',
+            'not told apart': 'cannot be told apart from'}[verdict(d.low, d.high)]
+    name = model_name(other)
+    gain = f'accuracy {d.difference:+.3f} ({d.low:+.3f} to {d.high:+.3f})'
+    return f'{model_name(model)} {said} {name[0].lower() + name[1:]}: {gain}.'
 
 # %% ../nbs/11b_headline.ipynb #5a475cf6
 def headline(
@@ -32,17 +35,22 @@ def headline(
     model: str = 'autorad',
     other: str = 'size',
     n_boot: int = 2000,
-) -> dict:                     # rows: model, name, estimate, low, high; sentence; one_reader, ceiling; n, patients
+) -> dict:      # rows: model, name, estimate, low, high; sentence; one_reader, ceiling; n, patients
     "What the first lines of a report show, as plain numbers."
     t = summary(df, n_boot)
     t = t[t['metric'] == 'accuracy'].set_index('model')
     order = [model, *(m for m in order_models(t.index) if m != model)]
-    rows = [dict(model=m, name=model_name(m), **{k: float(t.loc[m, k]) for k in ('estimate', 'low', 'high')}) for m in order]
-    return dict(rows=rows, sentence=against(df, model, other, n_boot), one_reader=ONE_READER, ceiling=CEILING, n=int(t['n'].iloc[0]), patients=int(t['n_patients'].iloc[0]))
+    def row(m):
+        found = {k: float(t.loc[m, k]) for k in ('estimate', 'low', 'high')}
+        return dict(model=m, name=model_name(m), **found)
+    return dict(rows=[row(m) for m in order], sentence=against(df, model, other, n_boot),
+                one_reader=ONE_READER, ceiling=CEILING,
+                n=int(t['n'].iloc[0]), patients=int(t['n_patients'].iloc[0]))
 
 # %% ../nbs/11b_headline.ipynb #4655ef10
 HEADLINE = ('autorad', 'size', 'radiomics_l2')   # rows of the report's first picture
 
 def headline_of(study: Study, seeds: tuple = (0,)) -> dict:
     "`headline` of a study; from the cache where its models were trained."
-    return headline(study.predictions(list(HEADLINE), seeds), n_boot=200 if study.quick else 2000)     # as the page of Table 1
+    n_boot = 200 if study.quick else 2000                    # as the page of Table 1
+    return headline(study.predictions(list(HEADLINE), seeds), n_boot=n_boot)

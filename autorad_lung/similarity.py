@@ -39,12 +39,17 @@ class SimilarityMap:
 def patch_tokens(picture: np.ndarray, name: str, store) -> np.ndarray:
     "Picture (S, S) -> tokens (T, width) of an image tower, after its final norm."
     t = encoders.tower(name, 'image')
-    with torch.inference_mode(): return encoders.load_image_tower(name, store)(to_tower(picture[None], t.mean, t.std, t.size)).last_hidden_state[0].double().numpy()
+    with torch.inference_mode():
+        model = encoders.load_image_tower(name, store)
+        states = model(to_tower(picture[None], t.mean, t.std, t.size)).last_hidden_state
+        return states[0].double().numpy()
 
 # %% ../nbs/11f_similarity.ipynb #e9fcac48
-def token_logits(tokens: np.ndarray, scale: Scale, weight: np.ndarray, text: np.ndarray, factor: float) -> np.ndarray:
-    "Tokens (T, width), projection (P, width), unit sentences (3, P), 1 / temperature -> what each token adds (3, T), float64."
-    z = (tokens - scale.mean) * scale.inverse @ weight.T                       # (T, P); their mean is the projected picture
+def token_logits(tokens: np.ndarray, scale: Scale, weight: np.ndarray, text: np.ndarray,
+                 factor: float) -> np.ndarray:
+    """Tokens (T, width), projection (P, width), unit sentences (3, P), 1 / temperature -> what each
+    token adds (3, T), float64."""
+    z = (tokens - scale.mean) * scale.inverse @ weight.T      # (T, P); mean: the projected picture
     return factor / len(z) / np.linalg.norm(z.mean(0)) * (text @ z.T)
 
 # %% ../nbs/11f_similarity.ipynb #d3ffda2d
@@ -58,20 +63,31 @@ def similarity_map(
     pictures: Rows,       # the same nodules' pictures, in the same order
     i: int = 0,           # which nodule
 ) -> SimilarityMap:
-    "What each patch of a nodule's picture adds to each logit; a `CompanionError` where the logits are no such sum."
+    """What each patch of a nodule's picture adds to each logit.
+    A `CompanionError` where the logits are no such sum."""
     rival = model.rival
-    if not isinstance(rival, Prompted) or not hasattr(rival, 'net'): raise CompanionError(f'{model.about["model"]} compares no picture with sentences', 'model', 'use autorad, coop or cocoop')
+    if not isinstance(rival, Prompted) or not hasattr(rival, 'net'):
+        why = f'{model.about["model"]} compares no picture with sentences'
+        raise CompanionError(why, 'model', 'use autorad, coop or cocoop')
     name, picture = rival.protocol.image_tower, pictures.arrays['image'][i]
     tokens = patch_tokens(picture, name, model.store)
-    side = round(len(tokens)**.5)
-    if side**2 != len(tokens) or not np.allclose(tokens.mean(0), dataset.embedding[i], rtol=1e-4, atol=1e-4 * np.abs(tokens).max()):
-        raise CompanionError(f'the embedding of {name} is not the mean of its patches', 'image tower', 'use a tower that mean-pools, such as AIMv2')
-    inputs = rival.inputs(dataset, np.array([i])); logits = rival.logits(*inputs)[0].double().numpy()
+    side, near = round(len(tokens)**.5), dict(rtol=1e-4, atol=1e-4 * np.abs(tokens).max())
+    if side**2 != len(tokens) or not np.allclose(tokens.mean(0), dataset.embedding[i], **near):
+        why = f'the embedding of {name} is not the mean of its patches'
+        raise CompanionError(why, 'image tower', 'use a tower that mean-pools, such as AIMv2')
+    inputs = rival.inputs(dataset, np.array([i]))
+    logits = rival.logits(*inputs)[0].double().numpy()
     factor = float(rival.net.log_scale.detach().exp().clamp(max=100))
-    parts = token_logits(tokens, Scale.of(rival.arrays, 'image'), rival.net.project.weight.detach().double().numpy(), _text(rival, inputs[1]), factor)
+    weight = rival.net.project.weight.detach().double().numpy()
+    scale, text = Scale.of(rival.arrays, 'image'), _text(rival, inputs[1])
+    parts = token_logits(tokens, scale, weight, text, factor)
     residual = float(np.abs(parts.sum(1) - logits).max() / np.abs(logits).max())
-    if residual > 1e-4: raise CompanionError(f'the patches add up to other logits (by {residual:.1e})', 'image tower', 'the embedding was made by other weights: compute it again')
-    return SimilarityMap(parts.reshape(3, side, side), logits, residual, picture, pictures.arrays['mask'][i])
+    if residual > 1e-4:
+        why = f'the patches add up to other logits (by {residual:.1e})'
+        remedy = 'the embedding was made by other weights: compute it again'
+        raise CompanionError(why, 'image tower', remedy)
+    mask = pictures.arrays['mask'][i]
+    return SimilarityMap(parts.reshape(3, side, side), logits, residual, picture, mask)
 
 # %% ../nbs/11f_similarity.ipynb #5980e429
 MAP_COLOURS = 'PuOr_r'   # orange for, purple against: apart in every kind of colour vision
@@ -81,58 +97,85 @@ def centred(parts: np.ndarray) -> np.ndarray:
     return parts - parts.mean(0)
 
 def inside(m: SimilarityMap, values: np.ndarray) -> np.ndarray:
-    "What of maps (..., rows, columns) lies in the mask: patches counted by the share of them that it covers."
-    rows, columns = values.shape[-2:]; s = len(m.mask)
+    "What of maps (..., rows, columns) lies in the mask: patches by the share that it covers."
+    (rows, columns), s = values.shape[-2:], len(m.mask)
     cover = m.mask.astype(float).reshape(rows, s // rows, columns, s // columns).mean((1, 3))
     return (values * cover).sum((-2, -1))
 
 # %% ../nbs/11f_similarity.ipynb #59bd2054
 def _shade(m: SimilarityMap, values: np.ndarray, bound: float) -> np.ndarray:
-    "A map's colours on the crop's pixels, dimmed a little where the crop is dark: its shapes stay visible and the colours stay those of the bar."
+    """A map's colours on the crop's pixels, dimmed a little where the crop is dark: its shapes stay
+    visible and the colours stay those of the bar."""
     step = len(m.picture) // len(values)
-    colour = colormaps[MAP_COLOURS](.5 + np.kron(values, np.ones((step, step))) / (2 * bound))[..., :3]
+    pixels = np.kron(values, np.ones((step, step)))
+    colour = colormaps[MAP_COLOURS](.5 + pixels / (2 * bound))[..., :3]
     return colour * (.78 + .22 * m.picture[..., None])
 
 def _draw(ax, m: SimilarityMap, pixels: np.ndarray, outline: str, title: str):
     "One panel with the mask's outline."
-    s = len(m.picture); at = np.arange(s) + .5
+    s = len(m.picture)
+    at = np.arange(s) + .5
     ax.imshow(pixels, cmap='gray', vmin=0, vmax=1, extent=(0, s, s, 0), interpolation='nearest')
-    if m.mask.any(): ax.contour(at, at, m.mask.astype(float), [.5], colors=[outline], linewidths=1.3)
-    ax.set(xticks=[], yticks=[], xlim=(0, s), ylim=(s, 0)); ax.set_title(title.replace('-', '−'), fontsize=8.5, loc='center'); ax.spines[:].set_visible(False)
+    if m.mask.any():
+        ax.contour(at, at, m.mask.astype(float), [.5], colors=[outline], linewidths=1.3)
+    ax.set(xticks=[], yticks=[], xlim=(0, s), ylim=(s, 0))
+    ax.set_title(title.replace('-', '−'), fontsize=8.5, loc='center')
+    ax.spines[:].set_visible(False)
 
 # %% ../nbs/11f_similarity.ipynb #9b06cc01
+def _caption(m: SimilarityMap, source: str) -> str:
+    return (f'What each of {m.parts[0].size} patches adds to a class, beyond the mean of the three '
+            'classes: orange for it, purple against. Over each map: the sum of its values, which '
+            'is the logit less the mean of the three '
+            f'(relative error {m.residual:.0e}) and gives the raw probability p, and what of it '
+            'comes from inside the outline (consensus mask). A map says what the model used, not '
+            f'what is there. {source.rstrip(". ")}.')
+
 def similarity_figure(
     m: SimilarityMap,
     name: str,      # of the nodule
     source: str,    # the source's caption
 ) -> Plate:
     "The crop with its outline, three maps and their difference, on one symmetric scale."
-    maps = centred(m.parts); difference = m.parts[2] - m.parts[0]
+    maps, over = centred(m.parts), centred(m.logits)
+    difference, apart = m.parts[2] - m.parts[0], m.logits[2] - m.logits[0]
     bound = float(max(np.abs(maps).max(), np.abs(difference).max())) or 1.
-    p = np.exp(m.logits - m.logits.max()); p /= p.sum(); over = centred(m.logits)
+    p = np.exp(m.logits - m.logits.max())
+    p /= p.sum()
     said = lambda values, total: f'{total:+.2f}, of it {inside(m, values):+.2f} in the outline'
+    panels = [(maps[c], f'{name}, p = {p[c]:.2f}\n{said(maps[c], over[c])}')
+              for c, name in enumerate(CLASSES)]
+    panels.append((difference, f'malignant less benign\n{said(difference, apart)}'))
     with style():
         fig, axes = plate(11.5, 3.1, 1, 5)
         _draw(axes[0, 0], m, m.picture, '#FFD400', 'the crop\n')
-        for c, ax in enumerate(axes[0, 1:4]): _draw(ax, m, _shade(m, maps[c], bound), '#111111', f'{CLASSES[c]}, p = {p[c]:.2f}\n{said(maps[c], over[c])}')
-        _draw(axes[0, 4], m, _shade(m, difference, bound), '#111111', f'malignant less benign\n{said(difference, m.logits[2] - m.logits[0])}')
+        for ax, (values, title) in zip(axes[0, 1:], panels):
+            _draw(ax, m, _shade(m, values, bound), '#111111', title)
         fig.suptitle(name, x=.012, ha='left', fontsize=10)
-        bar = fig.colorbar(ScalarMappable(Normalize(-bound, bound), MAP_COLOURS), ax=axes[0, :], shrink=.72, pad=.01); bar.set_label('a patch adds (logit)'); bar.ax.tick_params(labelsize=8)
-        return finish(fig, f'What each of {m.parts[0].size} patches adds to a class, beyond the mean of the three classes: orange for it, purple against. Over each map: the sum of its values, which is the logit less the mean of the three '
-                           f'(relative error {m.residual:.0e}) and gives the raw probability p, and what of it comes from inside the outline (consensus mask). A map says what the model used, not what is there. {source.rstrip(". ")}.')
+        colours = ScalarMappable(Normalize(-bound, bound), MAP_COLOURS)
+        bar = fig.colorbar(colours, ax=axes[0, :], shrink=.72, pad=.01)
+        bar.set_label('a patch adds (logit)')
+        bar.ax.tick_params(labelsize=8)
+        return finish(fig, _caption(m, source))
 
 # %% ../nbs/11f_similarity.ipynb #75243d83
 def draw_maps(
     model: Path | str | Trained,        # a folder that `train_model` wrote
     to: Path | str,                     # folder for the pictures
-    image: Path | str | None = None, mask: Path | str | None = None, csv: Path | str | None = None,   # as for `use.predict`
+    image: Path | str | None = None,    # as for `use.predict`, and so are mask and csv
+    mask: Path | str | None = None,
+    csv: Path | str | None = None,
     store: Store | str | None = None,
     **parallel,                         # workers, quiet: see `pmap`
-) -> list[Path]:                        # NODULE.png and NODULE.svg of each nodule that could be used
+) -> list[Path]:                        # NODULE.png and NODULE.svg of each nodule that was used
     "Draw the similarity maps of new nodules."
     t = load_model(model, store)
     source = Given(image, mask, csv, whole=t.about['scan_maximum_recorded'])
-    data, pictures, _ = assemble(source, source.rows.index.tolist(), t.protocol, set(t.rival.parts), t.store, **parallel)
+    ids, parts = source.rows.index.tolist(), set(t.rival.parts)
+    data, pictures, _ = assemble(source, ids, t.protocol, parts, t.store, **parallel)
     caption = f'The model learnt from: {t.about["source"]["caption"]}'
-    paths = [save_figure(similarity_figure(similarity_map(t, data, pictures, i), n, caption), Path(to)/re.sub(r'[^\w.-]', '_', n)) for i, n in enumerate(data.table.nodule_id)]
-    return [p for pair in paths for p in pair]
+    paths = []
+    for i, n in enumerate(data.table.nodule_id):
+        plate = similarity_figure(similarity_map(t, data, pictures, i), n, caption)
+        paths += save_figure(plate, Path(to)/re.sub(r'[^\w.-]', '_', n))
+    return paths

@@ -107,7 +107,7 @@ def _resume(path: Path, rival: Prompted, optimiser) -> tuple[dict, list, list]:
 
 # %% ../nbs/08_training.ipynb #94e9dc84
 def descend(
-    rival: Prompted,                  # after its `fit`
+    rival: Prompted,                  # after its *fit*
     dataset: Dataset,
     train: np.ndarray, val: np.ndarray, # rows to learn from, and rows to pick the epoch on
     seed: int = 0,                    # of the order of the rows

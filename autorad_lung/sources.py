@@ -176,14 +176,14 @@ def read_nodules_csv(
     t['n_readers'] = [len((m or k).split(';')) for m, k in zip(t.malignancy, t['mask'])]
     return t
 
-# %% ../nbs/02_sources.ipynb #8db11e79
+# %% ../nbs/02_sources.ipynb #3f715700
 def files_of(path: Path) -> list[Path]:
     "All files that are read for a path: of a pair the header and the voxels, whichever of the two is named."
     try: pair = nib.Nifti1Pair.filespec_to_file_map(str(path)).values()
     except nib.filebasedimages.ImageFileError: return [Path(path)]
     return sorted(Path(f.filename) for f in pair)
 
-# %% ../nbs/02_sources.ipynb #4be9bae1
+# %% ../nbs/02_sources.ipynb #94a047f7
 CONVERT = 'convert it to NIfTI, on the voxels of the image where it is a mask (3D Slicer and SimpleITK do)'
 SERIES = 'give the folder of the series as the image of `autorad-lung predict`'
 UNPACK = 'unpack it; of a DICOM series give the folder'
@@ -207,7 +207,7 @@ def other_kind(path: Path) -> tuple[str, str]:
         except Exception: return 'a damaged DICOM file', 'download it again'
     return next((v for k, v in MAGIC.items() if head.startswith(k)), ('', ''))
 
-# %% ../nbs/02_sources.ipynb #80579951
+# %% ../nbs/02_sources.ipynb #63fd7a75
 def _opened(path: Path) -> tuple[nib.Nifti1Pair, np.ndarray]:
     "Header and numbers of a NIfTI file."
     def refuse(reason, remedy): raise CompanionError(reason, path, remedy) from None
@@ -227,7 +227,7 @@ def _opened(path: Path) -> tuple[nib.Nifti1Pair, np.ndarray]:
     except PermissionError: refuse('cannot be read: permission denied', 'change the permissions')
     except Exception as e: refuse(f'not a whole NIfTI file ({str(e)[:120]})', 'write it again as .nii or .nii.gz')
 
-# %% ../nbs/02_sources.ipynb #08cee697
+# %% ../nbs/02_sources.ipynb #a2803d06
 LOST = 'check the path; paths in a table are relative to its folder'
 UNITS_MM = {1: 1e3, 3: 1e-3}   # NIfTI's codes for metres and micrometres; all others are taken for millimetres, as SimpleITK does
 
@@ -277,11 +277,12 @@ PADDING = -1024        # no CT number of air is below; scanners and programs fil
 
 def hu_faults(a: np.ndarray) -> tuple[str, str]:
     """Why numbers (Z, Y, X) cannot be HU, and why they might not be; '' where nothing speaks against them.
-    Cannot: bytes, 0 to 255 or less, a range below 50, nothing above padding. Might not: less than 1 % of air, or more than 5 % of many values below -1200."""
+    Cannot: bytes; 0 to 255 or less; fractions in a range below 50; padding alone.
+    Might not: less than 1 % of air, or more than 5 % of many values below -1200."""
     low, high = a.min(), a.max()
     if low < -32768 or high > 32767: return f'values from {low:g} to {high:g} cannot be HU', ''
     if low < PADDING: low = a[a >= PADDING].min() if high >= PADDING else low
-    if a.dtype.itemsize == 1 or (low >= 0 and high <= 255) or high < PADDING or high - low < 50:
+    if a.dtype.itemsize == 1 or (low >= 0 and high <= 255) or high < PADDING or (a.dtype.kind == 'f' and high - low < 50):
         return f'values from {low:g} to {high:g} cannot be HU: a window of 8 bits, a unit range or a normalised image', ''
     some = a.reshape(-1)[::a.size // 1_000_000 | 1]
     if np.mean((some > AIR[0]) & (some < AIR[1])) < .01: return '', 'there is no air in the image'
@@ -289,7 +290,7 @@ def hu_faults(a: np.ndarray) -> tuple[str, str]:
     if deep.size > .05 * some.size and np.unique(deep).size > 16: return '', 'much of the image is below -1200'
     return '', ''
 
-# %% ../nbs/02_sources.ipynb #82d25bf0
+# %% ../nbs/02_sources.ipynb #0eea9f14
 def max_abs_hu(hu: np.ndarray) -> float:
     "Largest |HU|, where values below -1024 (padding) count as -1024."
     return float(max(-max(int(hu.min()), PADDING), int(hu.max())))
@@ -300,7 +301,7 @@ def as_hu(a: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     if certain: raise CompanionError(certain, path, 'give HU: undo the scaling, or convert the DICOM series again with rescale slope and intercept')
     return np.rint(a).astype('i2'), (f'check that these are HU: {doubt}',) if doubt else ()
 
-# %% ../nbs/02_sources.ipynb #2d0edaa4
+# %% ../nbs/02_sources.ipynb #dedc3cdf
 def as_mask(a: np.ndarray, path: Path) -> np.ndarray:
     "A mask of two values as bool; a `CompanionError` where it is empty or has more values."
     if not (values := np.unique(a)).any(): raise CompanionError('the mask is empty', path, 'outline the nodule, or leave the row out')
@@ -325,7 +326,7 @@ def mask_doubts(masks: list[np.ndarray], spacing_mm: tuple) -> tuple[str, ...]:
     n = max(parts(m, spacing_mm) for m in masks)
     return (f'check the mask: it has {n} parts, as of {n} nodules under one label',) if n > 1 else ()
 
-# %% ../nbs/02_sources.ipynb #143d739e
+# %% ../nbs/02_sources.ipynb #f9f4d2c6
 SAME_MM = .1   # how far image and mask may lie apart, at every corner of the volume
 
 def corners_apart_mm(a: np.ndarray, b: np.ndarray, shape: tuple) -> float:
@@ -342,7 +343,7 @@ def same_grid(mask: np.ndarray, frame: np.ndarray, hu: np.ndarray, affine: np.nd
         raise CompanionError(f'spacing or position of mask and image differ, by {off:.1f} mm at a corner (voxels of {sizes[0]} and {sizes[1]} mm)',
                              path, 'resample the mask to the image')
 
-# %% ../nbs/02_sources.ipynb #d9f3473e
+# %% ../nbs/02_sources.ipynb #5ecada09
 def nodule_of(row: dict, a: np.ndarray, spacing_mm: tuple, masks: list[np.ndarray], path: Path, notes: tuple = ()) -> Nodule:
     "The nodule of a table's row from an image `a` (Z, Y, X) of `path` and masks on its voxels."
     hu, doubts = as_hu(a, path)

@@ -91,7 +91,10 @@ def reproduce(source: Source = 'phantom', data: Data = None, preset: Preset = 'm
     if list_: table = report.listing(study); return records(table), table.to_string(index=False)
     page = report.reproduce(study, only, all_, parameter)
     made = {kind: sorted(str(p) for p in (study.folder/kind).glob('*') if p.suffix in ('.csv', '.png')) for kind in ('tables', 'figures')}
-    return {'report': str(page), **made, 'ledger': str(study.folder/'ledger.csv')}, f'\nThe report: {page}'
+    from autorad_lung.pipeline import to_check
+    check = to_check(study.ledger)
+    return {'report': str(page), **made, 'ledger': str(study.folder/'ledger.csv'), 'check': check}, '\n'.join(
+        ['', *(f'notice: {line}' for line in check), f'The report: {page}'])
 
 # %% ../nbs/12_cli.ipynb #5d16ca45
 @command
@@ -118,10 +121,11 @@ def extract(source: Source = 'phantom', data: Data = None, preset: Preset = 'min
     """
     more = [f'{k}={v}' for k, v in [('recipe', recipe), ('engine', engine)] if v]
     s = _study(source, data, preset, out, (set_ or []) + more, quick, workers, scheduler)
-    from autorad_lung.pipeline import write_features
-    paths = write_features(s)
+    from autorad_lung.pipeline import to_check, write_features
+    paths, check = write_features(s), to_check(s.judged(s.selected))
     counts = {'nodules': len(s.radiomics.table), 'features each': s.radiomics.arrays['features'].shape[1], 'in quarantine': len(s.quarantine)}
-    return {k: str(v) for k, v in paths.items()} | counts, '\n'.join(f'{k}: {v}' for k, v in (paths | counts).items())
+    said = [f'{k}: {v}' for k, v in (paths | counts).items()] + [f'notice: {line}' for line in check]
+    return {k: str(v) for k, v in paths.items()} | counts | {'check': check}, '\n'.join(said)
 
 # %% ../nbs/12_cli.ipynb #1956e940
 @command

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'first_header', 'dicom_affine', 'read_dicom', 'turned', 'load_given', 'thickness_mm', 'rows_of_mask',
-           'read_given_csv', 'Given', 'orientation']
+           'read_given_csv', 'Given', 'image_digests', 'orientation']
 
 # %% ../nbs/02d_given.ipynb #55d84bc7
 import dataclasses
@@ -14,32 +14,33 @@ import numpy as np
 import pandas as pd
 import pydicom
 from .artifacts import CompanionError, content_key
-from .dicom import is_dicom, read_series, reading
-from .sources import CSV_NUMBERS, Nodule, Source, as_hu, as_mask, digest, load_row, read_nifti
+from .dicom import dicom_files, read_series, reading
+from .sources import (CSV_NUMBERS, NIFTI, Nodule, Source, as_mask, digest, digests, max_abs_hu, nodule_of,
+                                  read_nifti, same_grid)
 from .sources import _csv_text as csv_text, _numbers as numbers
 
 # %% ../nbs/02d_given.ipynb #a8f41fd7
 def first_header(folder: Path):
-    "The header of one DICOM file of a folder."
-    for path in sorted(p for p in folder.iterdir() if p.is_file()):
-        with open(path, 'rb') as f: head = f.read(132)
-        if is_dicom(head):
-            with reading(path): return pydicom.dcmread(path, stop_before_pixels=True)
-    raise CompanionError('there is no DICOM file in this folder', folder, 'give the folder of one CT series')
+    "The header of the first CT slice in a folder."
+    for path in dicom_files(folder):
+        with reading(path): head = pydicom.dcmread(path, stop_before_pixels=True)
+        if head.get('ImageOrientationPatient') is not None and head.get('Modality', 'CT') == 'CT': return head
+    raise CompanionError('there is no CT slice in this folder', folder, 'give the folder of one CT series')
 
 # %% ../nbs/02d_given.ipynb #97cde571
-def dicom_affine(orientation, position_mm, spacing_mm, z_mm: float) -> np.ndarray:
-    "NIfTI's affine (4, 4) of a stack of axial slices: index (column, row, slice) to mm (right, front, head). DICOM's own are (left, back, head)."
+def dicom_affine(orientation, origin_mm, spacing_mm) -> np.ndarray:
+    """NIfTI's affine (4, 4) of a stack of axial slices by rising z: index (column, row, slice) to mm (right, front, head).
+    DICOM's own are (left, back, head)."""
     across, down = np.reshape([float(v) for v in orientation], (2, 3))
     a = np.eye(4)
     a[:3, 0], a[:3, 1], a[:3, 2] = across * spacing_mm[2], down * spacing_mm[1], (0, 0, spacing_mm[0])
-    a[:3, 3] = float(position_mm[0]), float(position_mm[1]), z_mm
+    a[:3, 3] = [float(v) for v in origin_mm]
     return np.diag([-1, -1, 1, 1]) @ a
 
 def read_dicom(folder: Path) -> tuple[np.ndarray, tuple, np.ndarray, tuple]:
     "HU (Z, Y, X), spacing (dz, dy, dx) mm, affine (4, 4) and notes of the one CT series in a folder."
-    v, head = read_series(Path(folder)), first_header(Path(folder))
-    return v.hu, v.spacing_mm, dicom_affine(head.ImageOrientationPatient, head.ImagePositionPatient, v.spacing_mm, float(v.positions_mm[0])), v.notes
+    v = read_series(Path(folder))
+    return v.hu, v.spacing_mm, dicom_affine(v.orientation, v.origin_mm, v.spacing_mm), v.notes
 
 # %% ../nbs/02d_given.ipynb #358d1fb7
 def turned(array: np.ndarray, affine: np.ndarray, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,58 +50,46 @@ def turned(array: np.ndarray, affine: np.ndarray, like: np.ndarray) -> tuple[np.
     return np.ascontiguousarray(np.asanyarray(image.dataobj).T), image.affine
 
 # %% ../nbs/02d_given.ipynb #c822c5a2
-def _on_grid(m, spacing, affine, to, path):
-    "Refuse a mask that does not lie on the image's voxels: shape, spacing (1 %) and position (0.1 mm)."
-    hu, i_spacing, i_affine = to
-    if m.shape != hu.shape: raise CompanionError(f'mask {m.shape} and image {hu.shape} differ in shape (slices, rows, columns)', path, 'resample the mask to the image')
-    if not np.allclose(spacing, i_spacing, rtol=.01) or not np.allclose(affine, i_affine, rtol=.01, atol=.1):
-        raise CompanionError(f'spacing or position of mask and image differ ({spacing} and {i_spacing} mm)', path, 'resample the mask to the image')
-
 def _labelled(m: np.ndarray, label: int, path) -> np.ndarray:
     "The voxels of one label; of the only one where none is named (0)."
     if not label: return as_mask(m, path)
-    if not (m == label).any(): raise CompanionError(f'there is no label {label} in the mask', path, f'it has {", ".join(f"{v:g}" for v in np.unique(m) if v)}')
+    if not (m == label).any():
+        has = ', '.join(f'{v:g}' for v in np.unique(m) if v)
+        raise CompanionError(f'there is no label {label} in the mask', path, f'it has {has}' if has else 'outline the nodule')
     return m == label
-
-# %% ../nbs/02d_given.ipynb #5b27333d
-def _other(row: dict) -> Nodule:
-    "A DICOM folder, or a mask with labels."
-    path, folder = Path(row['folder'])/row['image'], Path(row['folder'])
-    if path.is_dir(): hu, spacing, affine, notes = read_dicom(path)
-    else: hu, spacing, affine, notes = *read_nifti(path), ()
-    masks = []
-    for name in row['mask'].split(';'):
-        m, m_spacing, m_affine = read_nifti(p := folder/name.strip())
-        if path.is_dir(): m, m_affine = turned(m, m_affine, affine)
-        _on_grid(m, m_spacing, m_affine, (hu, spacing, affine), p)
-        masks.append(_labelled(m, row['label'], p))
-    hu, known = as_hu(hu, path), row['scan_max_abs_hu']
-    flags = () if hu.min() < -300 else ('no air in the image: are these HU?',)
-    return Nodule(row['nodule_id'], row['patient_id'], hu, tuple(spacing), np.stack(masks), None if np.isnan(known) else float(known), flags=(*notes, *flags))
 
 # %% ../nbs/02d_given.ipynb #967a47fb
 def load_given(row: dict) -> Nodule:
-    "The nodule of a row of `Given`."
-    plain = not row['label'] and not (Path(row['folder'])/row['image']).is_dir()
-    n = load_row(row, row['folder']) if plain else _other(row)
+    "The nodule of a row of `Given`: image a NIfTI file or a DICOM folder, masks NIfTI, of one value or of several labels."
+    folder, masks = Path(row['folder']), []
+    series = (path := folder/row['image']).is_dir()
+    a, spacing, affine, *notes = read_dicom(path) if series else read_nifti(path)
+    for name in row['mask'].split(';'):
+        m, _, frame = read_nifti(p := folder/name.strip())
+        if series: m, frame = turned(m, frame, affine)
+        same_grid(m, frame, a, affine, p)
+        masks.append(_labelled(m, row['label'], p))
+    n = nodule_of(row, a, spacing, masks, path, *notes)
     whole = row['whole'] and n.scan_max_abs_hu is None
-    return dataclasses.replace(n, scan_max_abs_hu=float(np.abs(n.hu.astype('i4')).max())) if whole else n
+    return dataclasses.replace(n, scan_max_abs_hu=max_abs_hu(n.hu)) if whole else n
 
 # %% ../nbs/02d_given.ipynb #03559a04
 COLUMNS = ('image', 'mask', 'label', 'nodule_id', 'patient_id', *CSV_NUMBERS)
 
 def thickness_mm(path: Path) -> float:
-    "SliceThickness of a DICOM folder; NaN for NIfTI, which does not record it, and for a folder that cannot be read (loading it says why)."
+    "SliceThickness of a DICOM folder; NaN for NIfTI, which does not record it, and for what cannot be read (loading it says why)."
     try: return float(first_header(path).get('SliceThickness') or np.nan) if path.is_dir() else np.nan
     except CompanionError: return np.nan
 
 # %% ../nbs/02d_given.ipynb #f497e9df
 def rows_of_mask(image: Path, mask: Path) -> pd.DataFrame:
     "One row a label of the mask (0, where it has one value only)."
-    if not Path(image).exists(): raise CompanionError('there is no such file', image, 'give a NIfTI file, or the folder of one DICOM series')
+    for option, path, give in (('--image', image, 'a NIfTI file, or the folder of one DICOM series'), ('--mask', mask, 'a NIfTI file')):
+        if not Path(path).exists(): raise CompanionError('there is no such file', f'{option} {path}', f'give {give}')
     values = [v for v in np.unique(read_nifti(Path(mask))[0]) if v]
     if not values: raise CompanionError('the mask is empty', mask, 'outline the nodule')
-    if len(values) > 1 and any(v != int(v) or v < 0 for v in values): raise CompanionError('the mask has values that are no labels', mask, 'use 0 outside and 1, 2, 3 ... for the nodules')
+    if len(values) > 1 and any(v != int(v) or v < 0 for v in values):
+        raise CompanionError('the mask has values that are no labels', mask, 'use 0 outside and 1, 2, 3 ... for the nodules')
     stem, labels = Path(mask).name.split('.')[0], [int(v) for v in values] if len(values) > 1 else [0]
     return pd.DataFrame([dict(image=str(image), mask=str(mask), label=k, nodule_id=f'{stem}-{k}' if k else stem) for k in labels])
 
@@ -123,27 +112,38 @@ class Given(Source):
     name, caption = 'given', 'Files given by the user'
 
     def __init__(self, image: Path | str | None = None, mask: Path | str | None = None, csv: Path | str | None = None, whole: bool = False):
-        if (csv is None) != (image is not None and mask is not None): raise CompanionError('give an image and a mask, or a table', '--image, --mask, --csv', 'one of the two')
+        if (csv is None) != (image is not None and mask is not None):
+            raise CompanionError('give an image and a mask, or a table', '--image, --mask, --csv', 'one of the two')
         self.folder = Path(csv).parent if csv is not None else Path()
         rows = read_given_csv(Path(csv)) if csv is not None else rows_of_mask(Path(image), Path(mask))
         for c in CSV_NUMBERS: rows[c] = rows[c] if c in rows else np.nan
         thick = {p: thickness_mm(self.folder/p) for p in rows['image'].unique()}
         rows['slice_thickness_mm'] = rows['slice_thickness_mm'].fillna(rows['image'].map(thick))
-        super().__init__(rows.assign(patient_id=rows['patient_id'] if 'patient_id' in rows else rows['nodule_id'], folder=str(self.folder), whole=whole))
+        patients = rows['patient_id'] if 'patient_id' in rows else rows['nodule_id']
+        super().__init__(rows.assign(patient_id=patients, folder=str(self.folder), whole=whole))
 
     _load = staticmethod(load_given)
 
     def key(self, nodule_id: str) -> str:
-        row = self.row(nodule_id); image = self.folder/row['image']
-        files = [*(sorted(image.iterdir()) if image.is_dir() else [image]), *(self.folder/m.strip() for m in row['mask'].split(';'))]
-        return content_key('given', 1, nodule_id, row['patient_id'], row['label'], row['scan_max_abs_hu'], row['whole'], [digest(f) for f in files])
+        row = self.row(nodule_id)
+        masks = [self.folder/m.strip() for m in row['mask'].split(';')]
+        depends = [row[c] for c in ('patient_id', 'label', 'scan_max_abs_hu', 'whole')]
+        return content_key('given', NIFTI, nodule_id, depends, image_digests(self.folder/row['image']), digests(masks))
 
     def orientation(self, nodule_id: str) -> str:
-        "Axes of the image as stored, such as LPS (columns to the patient's left, rows to the back, slices to the head); '' where it cannot be read."
+        "Axes of the image as stored, such as LPS (columns to the patient's left, rows to the back, slices to the head); '' if unreadable."
         return orientation(self.folder/self.row(nodule_id)['image'])
 
 # %% ../nbs/02d_given.ipynb #edb0f6eb
+def image_digests(path: Path) -> list:
+    "Digests of all files that are read for an image: a NIfTI file, a pair, or the DICOM files of a folder."
+    if not path.is_dir(): return digests([path])
+    try: return [digest(f) for f in dicom_files(path)]
+    except CompanionError: return []                          # loading it will say why
+
 def orientation(path: Path) -> str:
-    "Axes of a NIfTI file; of DICOM they are kept as stored, LPS for a patient on the back."
-    try: return 'LPS' if path.is_dir() else ''.join(nib.aff2axcodes(nib.load(path).affine))
-    except (OSError, nib.filebasedimages.ImageFileError): return ''
+    "Axes of an image as stored: of DICOM, LPS for a patient on the back who went in head first."
+    try:
+        affine = dicom_affine(first_header(path).ImageOrientationPatient, (0, 0, 0), (1, 1, 1)) if path.is_dir() else nib.load(path).affine
+        return ''.join(nib.aff2axcodes(affine))
+    except (CompanionError, OSError, nib.filebasedimages.ImageFileError): return ''

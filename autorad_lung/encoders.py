@@ -277,4 +277,4 @@ def embed_table(
     else:
         known, items, parallel = _known(store, 'embedding'), {k: i for i, k in enumerate(keys)}, parallel | dict(workers=1, scheduler=None)
         run = _Embed(t, str(store.root), options, np.asarray(images), [i for k, i in items.items() if row_keys[k] not in known], batch)
-    return row_table(run, items, row_keys, store, 'embedding', about={'tower': name} | options, desc=f'embed with {name}', **parallel)
+    return row_table(run, items, row_keys, store, 'embedding', about={'tower': name} | options, desc=f'embed with {name}', strict=True, **parallel)

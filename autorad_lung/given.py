@@ -13,11 +13,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pydicom
-from .artifacts import CompanionError, content_key
+from .artifacts import CompanionError, content_key, read_csv
 from .dicom import dicom_files, read_series, reading
 from .sources import (CSV_NUMBERS, NIFTI, Nodule, Source, as_mask, digest, digests, max_abs_hu, nodule_of,
                                   read_nifti, same_grid)
-from .sources import _csv_text as csv_text, _numbers as numbers
+from .sources import _numbers as numbers
 
 # %% ../nbs/02d_given.ipynb #a8f41fd7
 def first_header(folder: Path):
@@ -96,15 +96,19 @@ def rows_of_mask(image: Path, mask: Path) -> pd.DataFrame:
 # %% ../nbs/02d_given.ipynb #8e5ac8d0
 def read_given_csv(path: Path) -> pd.DataFrame:
     "Rows of a table of new nodules, checked."
-    t = csv_text(Path(path))
-    if missing := [c for c in ('image', 'mask') if c not in t]: raise CompanionError(f'column {", ".join(missing)} is missing; found {", ".join(t.columns)}', path, f'the columns image and mask are required, {", ".join(COLUMNS[2:])} may be given')
-    if t.empty: raise CompanionError('the table has no rows', path, 'write one row a nodule')
+    t = read_csv(path, COLUMNS[:2], COLUMNS[2:])
+    def refuse(reason, remedy, where=path): raise CompanionError(reason, where, remedy)
+    if t.empty: refuse('the table has no rows', 'write one row a nodule')
+    for column in [c for c in ('image', 'mask', 'nodule_id') if c in t]:
+        if (blank := t.index[t[column] == '']).size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
     label = t['label'] if 'label' in t else pd.Series('', t.index)
-    if (bad := label[~label.str.fullmatch(r'\d*')]).size: raise CompanionError(f'{bad.iloc[0]!r} is no label', f'{path}, row {bad.index[0] + 2}', 'give a whole number, or leave it empty')
-    names = t['nodule_id'] if 'nodule_id' in t else pd.Series([f'row{i + 1}' for i in range(len(t))])
-    if (twice := names[names.duplicated()]).size: raise CompanionError(f'nodule_id {twice.iloc[0]!r} stands there twice', path, 'give each nodule an id of its own')
+    if (bad := label[~label.str.fullmatch(r'\d*')]).size:
+        refuse(f'{bad.iloc[0]!r} is no label', 'give a whole number, or leave it empty', f'{path}, row {bad.index[0]}')
+    if 'nodule_id' not in t: t['nodule_id'] = [f'row{i + 1}' for i in range(len(t))]
+    if (twice := t.nodule_id[t.nodule_id.duplicated()]).size:
+        refuse(f'nodule_id {twice.iloc[0]!r} stands there twice', 'give each nodule an id of its own')
     for c in CSV_NUMBERS: t[c] = numbers(t[c], str(path)) if c in t else np.nan
-    return t.assign(label=pd.to_numeric(label, errors='coerce').fillna(0).astype(int), nodule_id=names)
+    return t.assign(label=pd.to_numeric(label, errors='coerce').fillna(0).astype(int)).reset_index(drop=True)
 
 # %% ../nbs/02d_given.ipynb #07053c98
 class Given(Source):

@@ -178,7 +178,7 @@ def probe_table(
     items = {n: (np.asarray(x, float), y, patients, units, n_folds, permutations, seed) for n, x in parts.items()}
     about = versions('numpy', 'scikit-learn')
     keys = {n: content_key('leak', 1, STRENGTHS, x, y, [str(p) for p in patients], [str(u) for u in units], n_folds, permutations, seed, about) for n, (x, *_) in items.items()}
-    rows = row_table(_one, items, keys, store, 'leak', about, **{'desc': 'probes', **parallel})
+    rows = row_table(_one, items, keys, store, 'leak', about, strict=True, **{'desc': 'probes', **parallel})
     at = {k: i for i, k in enumerate(rows.table['key'])}
     return {n: {a: v[at[keys[n]]] for a, v in rows.arrays.items()} for n in parts}
 

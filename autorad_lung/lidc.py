@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pydicom
-from .artifacts import CompanionError, Store, content_key, pmap, versions, write_arrays, write_json
+from .artifacts import CompanionError, Store, content_key, foreseen, pmap, versions, write_arrays, write_json
 from .cohort import lidc_nodules
 from .dicom import Volume, content_digest, is_dicom, read_series, reading
 from .marks import contours, reader_masks, scan_record, scans
@@ -171,10 +171,12 @@ def _publish_scan(store: Store, key: str, job: Job, volume: Volume, data: Path):
 
 # %% ../nbs/02b_lidc.ipynb #57bee41e
 def _read_scan(job: Job, files: list[Path]) -> Volume:
-    "The volume of one scan, every recorded slice in it, on the matrix that the readers drew on."
+    """The volume of one scan, every recorded slice in it, on the matrix that the readers drew on.
+    An unforeseen error costs this scan, not the run."""
     scan = scan_record(job.scan_id)
     marks = [c.z_mm for _, m in job.nodules for a in m.split(';') for c in contours(int(a))]
-    volume = read_series(files, scan.series_uid, scan.slice_z_mm, marks, PUBLISHED_TWICE.get(job.scan_id, 0))
+    try: volume = read_series(files, scan.series_uid, scan.slice_z_mm, marks, PUBLISHED_TWICE.get(job.scan_id, 0))
+    except Exception as e: raise foreseen(e) from None
     _check_scan(volume, scan.pixel_spacing_mm, files[0].parent)
     return volume
 
@@ -243,6 +245,16 @@ def find_jobs(data: Path, store: Store, workers: int = 1, quiet: bool | None = N
 QUARANTINE = ['patient_id', 'scan_id', 'nodule_id', 'file', 'reason', 'remedy']
 
 # %% ../nbs/02b_lidc.ipynb #8239b2e5
+def _missed(jobs: list[Job], found: list[dict], unmarked: list[int], data: Path) -> list[dict]:
+    "The same, with a refusal for each scan of a patient of whom no scan at all is in the folder."
+    patient = {s: scan_record(s).patient_id for s in [*unmarked, *(j.scan_id for j in jobs)]}
+    here = {patient[j.scan_id] for j, f in zip(jobs, found) if f} | {patient[s] for s in unmarked}
+    def refused(scan_id):
+        name = patient[scan_id]
+        e = CompanionError(f'no slice of this series is in {name}', name, 'download this series, or remove the folder')
+        return dict(quarantine=[_refusal(scan_id, e, data)])
+    return [f if f or patient[j.scan_id] in here else refused(j.scan_id) for j, f in zip(jobs, found)]
+
 def extract(
     data: Path | str,             # the DICOM tree: patients' folders, or a folder LIDC-IDRI of them
     store: Store,
@@ -256,10 +268,7 @@ def extract(
     jobs, unmarked = find_jobs(data, store, workers, quiet)
     one = partial(extract_scan, data=data, store=store, verify=verify)
     found = list(pmap(one, jobs, workers=workers, scheduler=scheduler, desc='scans', quiet=quiet))
-    if not any(found) and not unmarked:
-        raise CompanionError('there are folders of patients, but no file of any scan in them', data,
-                             'see whether they are empty, or links that lead nowhere; `autorad-lung download` fetches what lacks')
-    return _tables(jobs, found, unmarked, scans().scan_id.tolist())
+    return _tables(jobs, _missed(jobs, found, unmarked, data), unmarked, scans().scan_id.tolist())
 
 # %% ../nbs/02b_lidc.ipynb #8e9678bc
 def _tables(jobs: list[Job], found: list[dict], unmarked: list[int], known: list[int]) -> Extraction:
@@ -311,6 +320,11 @@ class LidcSource(Source):
     def _why(self, nodule_id: str) -> dict:
         q, scan_id = self.extraction.quarantine, self.row(nodule_id)['scan_id']
         return q[(q.nodule_id == nodule_id) | ((q.nodule_id == '') & (q.scan_id == scan_id))].iloc[0].to_dict()
+
+    def problems(self, store: Store | None = None, workers: int = 1) -> pd.DataFrame:
+        lost = {i: self._why(i) for i in self.rows.index if i not in self._crops}
+        rows = [dict(item=i, reason=q['reason'], where=q['file'] or i, remedy=q['remedy']) for i, q in lost.items()]
+        return pd.DataFrame(rows, columns=['item', 'reason', 'where', 'remedy'], dtype=str)
 
     def loader(self, nodule_id: str):
         scan_id = self.row(nodule_id)['scan_id']

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['INPUT_STAGES', 'READ_STAGES', 'READ', 'QUICK', 'UNTRAINED', 'notebooks', 'Setup', 'limit_ledger', 'quarantine_ledger',
            'noted_ledger', 'to_check', 'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters',
-           'write_ledger', 'write_features']
+           'write_ledger', 'write_quarantine', 'write_cohort', 'write_features']
 
 # %% ../nbs/11_pipeline.ipynb #e922573a
 import dataclasses
@@ -13,22 +13,27 @@ from functools import cached_property
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from . import clip_lung, cohort, encoders, fusion, metrics, plots, preprocessing, pretraining, radiomics, sources, training
-from .artifacts import CompanionError, Rows, Store, call, content_key, default_workers, pmap, write_table, write_text
+from . import clip_lung, cohort, encoders, fusion, metrics, plots, preprocessing, pretraining, radiomics
+from . import sources, training
+from .artifacts import CompanionError, Rows, Store, call, content_key, default_workers, pmap
+from .artifacts import write_table, write_text
 from .model import Dataset, open_model
 from .protocol import Protocol, parse_settings, preset
 
 # %% ../nbs/11_pipeline.ipynb #005c63cb
-INPUT_STAGES = ('cohort', 'folds', 'mask', 'image', 'radiomics', 'image embedding')   # what a `Dataset` depends on
+# what a `Dataset` depends on
+INPUT_STAGES = ('cohort', 'folds', 'mask', 'image', 'radiomics', 'image embedding')
 READ_STAGES = set(INPUT_STAGES) - {'image embedding'}
-READ = {'nodules', 'selected', 'cohort', 'ids', 'images', 'radiomics', 'quarantine', 'ledger'}   # what depends on those alone, and on the side of the tower's pictures
+# what depends on those alone, and on the side of the tower's pictures
+READ = {'nodules', 'selected', 'cohort', 'asked', 'unread', 'ids', 'images', 'radiomics', 'quarantine', 'ledger'}
 QUICK = dict(limit=150, epochs=2, warmup_epochs=0)
-UNTRAINED = dict(image_tower='mini-aimv2', text_tower='mini-clip-text')              # what a quick look makes of the preset `mini`
+UNTRAINED = dict(image_tower='mini-aimv2', text_tower='mini-clip-text')    # what a quick look makes of `mini`
 
 def notebooks() -> Path:
     "Folder of the notebooks, beside the package in a clone."
     folder = Path(__file__).resolve().parent.parent/'nbs'
-    if not folder.is_dir(): raise CompanionError('the notebooks are not beside the package', folder, 'clone the repository and install it with pip install -e .')
+    remedy = 'clone the repository and install it with pip install -e .'
+    if not folder.is_dir(): raise CompanionError('the notebooks are not beside the package', folder, remedy)
     return folder
 
 # %% ../nbs/11_pipeline.ipynb #11aa42cf
@@ -38,7 +43,7 @@ class Setup:
     source: str = 'phantom'            # 'phantom', 'nifti' or 'lidc'
     data: str | None = None            # folder of the images, for 'nifti' and 'lidc'
     preset: str = 'mini'               # named protocol to start from
-    out: str | Path | None = None      # folder for tables, figures, report and cache; default: runs/SOURCE beside the notebooks
+    out: str | Path | None = None      # folder for all that is made; default: runs/SOURCE beside the notebooks
     settings: str | dict | None = None # fields of the protocol to change: 'n_ctx=10 edge_rule=half-down'
     quick: bool = False                # a small part of the cohort, few epochs
     workers: int | None = None         # processes; default: all cores
@@ -70,26 +75,33 @@ class Setup:
     def _side(self) -> int: return encoders.tower(self.protocol.image_tower).size
 
     def replace(self, **changes):
-        "The same study with some protocol fields changed: one cell of a sweep. What does not depend on them is not even looked up again."
+        "The same study with some protocol fields changed, one cell of a sweep: what does not depend on them is kept."
         new = dataclasses.replace(self, settings=parse_settings(self.settings) | changes)
         same = {s for s in INPUT_STAGES if self.protocol.key(s) == new.protocol.key(s)}
-        known = {'store', 'input'} | (set(vars(self)) - {'protocol'} if same == set(INPUT_STAGES) else READ if same >= READ_STAGES and self._side == new._side else set())
+        known = {'store', 'input'}
+        if same == set(INPUT_STAGES): known |= set(vars(self)) - {'protocol'}
+        elif same >= READ_STAGES and self._side == new._side: known |= READ
         vars(new).update({k: v for k, v in vars(self).items() if k not in vars(new) and k in known})
         return new
 
 # %% ../nbs/11_pipeline.ipynb #9ed391f8
+def _patients_for(rows: pd.DataFrame, n: int) -> set[str]:
+    "Whole patients, in the order of a hash of their names, until there are `n` nodules."
+    counts = rows.patient_id.value_counts().reindex(sorted(rows.patient_id.unique(), key=content_key)).cumsum()
+    return set(counts.index[counts.shift(fill_value=0) < n])
+
 def limit_ledger(
     ledger: pd.DataFrame, # one row a nodule, as `cohort.ledger` gives it
     n: int | None,        # about how many nodules to keep; None: all
 ) -> pd.DataFrame:
-    "Keep whole patients, in the order of a hash of their names, until `n` nodules are in; the others stay in the ledger with the reason."
+    "Keep about `n` nodules, and of those without scores as many; the others stay in the ledger with the reason."
     if n is None: return ledger
-    inside = ledger[ledger.included]
-    order = sorted(inside.patient_id.unique(), key=content_key)
-    counts = inside.patient_id.value_counts().reindex(order).cumsum()
-    keep = set(counts.index[counts.shift(fill_value=0) < n])
-    out = ledger.included & ~ledger.patient_id.isin(keep)
-    return ledger.assign(included=ledger.included & ~out, label=ledger.label.mask(out, -1), reason=ledger.reason.mask(out, f'left out of a quick look at {n} nodules'))
+    out = pd.Series(False, ledger.index)
+    for kind in (ledger.included, ledger.reason == cohort.UNSCORED):
+        out |= kind & ~ledger.patient_id.isin(_patients_for(ledger[kind], n))
+    reason = f'left out of a quick look at {n} nodules'
+    changed = {c: ledger[c].mask(out, v) for c, v in (('label', -1), ('reason', reason))}
+    return ledger.assign(included=ledger.included & ~out, **changed)
 
 # %% ../nbs/11_pipeline.ipynb #33e32229
 def quarantine_ledger(
@@ -98,9 +110,11 @@ def quarantine_ledger(
 ) -> pd.DataFrame:
     "Take nodules that failed out of the cohort, with the reason."
     why = dict(zip(quarantine['item'], quarantine['reason']))
-    out = ledger.included & ledger.nodule_id.isin(why)
+    asked = ledger.included | (ledger.reason == cohort.UNSCORED)
+    out = asked & ledger.nodule_id.isin(why)
     reasons = ledger.nodule_id.map(lambda i: f"quarantine: {why.get(i, '')}")
-    return ledger.assign(included=ledger.included & ~out, label=ledger.label.mask(out, -1), fold=ledger.fold.mask(out, -1), reason=ledger.reason.mask(out, reasons))
+    changed = {c: ledger[c].mask(out, v) for c, v in (('label', -1), ('fold', -1), ('reason', reasons))}
+    return ledger.assign(included=ledger.included & ~out, **changed)
 
 # %% ../nbs/11_pipeline.ipynb #18c4824f
 def noted_ledger(
@@ -137,22 +151,36 @@ class Inputs(Setup):
         return cohort.make_folds(self.selected, self.protocol.n_folds, self.protocol.fold_seed)
 
     @cached_property
-    def ids(self) -> list[str]: return self.selected.nodule_id[self.selected.included].tolist()
+    def asked(self) -> list[str]:
+        "Nodules whose files are asked for: those that were selected."
+        return self.selected.nodule_id[self.selected.included].tolist()
+
+    @cached_property
+    def unread(self) -> pd.DataFrame:
+        "Those of them that the source cannot read: item, reason, where, remedy, stage."
+        known = self.input.problems(self.store, self.parallel['workers'])
+        return known[known['item'].isin(self.asked)].assign(stage='files')
+
+    @cached_property
+    def ids(self) -> list[str]: return [i for i in self.asked if i not in set(self.unread['item'])]
 
     @cached_property
     def images(self) -> Rows:
         "Crops of the chosen slice at the image tower's size, (N, S, S) in [0, 1]."
-        return preprocessing.image_table(self.input, self.ids, self.protocol, encoders.tower(self.protocol.image_tower).size, self.store, desc='images', **self.parallel)
+        more = dict(desc='images', **self.parallel)
+        return preprocessing.image_table(self.input, self.ids, self.protocol, self._side, self.store, **more)
 
     @cached_property
     def radiomics(self) -> Rows:
         "Features of the protocol's recipe, (N, F)."
-        return radiomics.radiomics_table(self.input, self.ids, self.protocol, self.store, desc='radiomics', **self.parallel)
+        more = dict(desc='radiomics', **self.parallel)
+        return radiomics.radiomics_table(self.input, self.ids, self.protocol, self.store, **more)
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
-        "Nodules that could not be read or measured: item, stage, reason, where, remedy."
-        return pd.concat([r.quarantine.assign(stage=s) for s, r in [('images', self.images), ('radiomics', self.radiomics)]], ignore_index=True)
+        "Nodules that could not be read or measured, one row each: item, reason, where, remedy, stage (the first)."
+        later = [r.quarantine.assign(stage=s) for s, r in (('images', self.images), ('radiomics', self.radiomics))]
+        return pd.concat([self.unread, *later]).drop_duplicates('item', ignore_index=True)
 
     @cached_property
     def ledger(self) -> pd.DataFrame:
@@ -163,6 +191,22 @@ class Inputs(Setup):
         "A ledger after the images were read: what failed is out, what is to be checked is noted."
         return noted_ledger(quarantine_ledger(ledger, self.quarantine), self.images.table)
 
+    @property
+    def inside(self) -> pd.DataFrame:
+        "The ledger's nodules that are in; a `CompanionError` with the reasons where none is."
+        if not self.ledger.included.any(): raise cohort.none_left(self.ledger)
+        return self.ledger[self.ledger.included]
+
+    def everyone(self) -> 'Inputs':
+        "The same study for features alone: with those who lack nothing but scores."
+        unscored = self.selected.nodule_id[self.selected.reason == cohort.UNSCORED]
+        if not set(unscored) - set(self.asked): return self
+        new = dataclasses.replace(self)
+        vars(new).update({k: vars(self)[k] for k in ('store', 'input', 'nodules', 'selected') if k in vars(self)})
+        wanted = {*self.asked, *unscored}
+        vars(new)['asked'] = [i for i in self.selected.nodule_id if i in wanted]
+        return new
+
 # %% ../nbs/11_pipeline.ipynb #9a10aac3
 class Outputs(Inputs):
     "Tables and figures in the study's folder, each with its caption beside it."
@@ -170,7 +214,8 @@ class Outputs(Inputs):
     def caption(self) -> str:
         "What every table and figure of this study must say about itself."
         inside = self.ledger[self.ledger.included]
-        return f'{self.made_of}. n = {len(inside):,} nodules of {inside.patient_id.nunique():,} patients. Research use only.'
+        n = f'n = {len(inside):,} nodules of {inside.patient_id.nunique():,} patients'
+        return f'{self.made_of}. {n}. Research use only.'
 
     @property
     def made_of(self) -> str:
@@ -180,7 +225,8 @@ class Outputs(Inputs):
     def save_table(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
         "Write `tables/name.csv` and its caption, and give the table back to be shown."
         folder = self.folder/'tables'
-        write_text(folder/f'{name}.csv', (table.reset_index() if table.index.name else table).to_csv(index=False, lineterminator='\n'))
+        flat = table.reset_index() if table.index.name else table
+        write_text(folder/f'{name}.csv', flat.to_csv(index=False, lineterminator='\n'))
         write_text(folder/f'{name}.txt', self.caption + '\n')
         return table
 
@@ -194,43 +240,57 @@ class Outputs(Inputs):
 class Embedded(Outputs):
     "The towers, trained where they must be, and the embeddings of the frozen ones."
     def train_towers(self, beside: list[str] = ()):
-        "Train the small towers that the protocol names and the cache lacks; in the meantime, cross-validate those of the models `beside` that read neither tower."
-        free = [m for m in beside if not (set((r := open_model(m, self.protocol, self.store)).parts) - {'size', 'radiomics'} or 'text tower' in r.stages)]
-        jobs = training.jobs(free, self._rows(np.zeros((len(self.images.table), 1), 'f4')), self.protocol, self.store) if free else []
+        """Train the small towers that the protocol names and the cache lacks; in the meantime, cross-validate those of
+        the models `beside` that read neither tower."""
+        def free(model):
+            r = open_model(model, self.protocol, self.store)
+            return not set(r.parts) - {'size', 'radiomics'} and 'text tower' not in r.stages
+        models, jobs = [m for m in beside if free(m)], []
+        if models:
+            blank = self._rows(np.zeros((len(self.images.table), 1), 'f4'))
+            jobs = training.jobs(models, blank, self.protocol, self.store)
         pretraining.train_spare(self.protocol, self.store, jobs, **self.parallel)
 
     @cached_property
     def embeddings(self) -> Rows:
         "One vector a nodule from the frozen image tower, (N, D)."
+        if not len(self.images.table):                     # said before towers are trained
+            raise cohort.none_left(quarantine_ledger(self.selected, self.quarantine))
         self.train_towers()
-        return encoders.embed_table(self.images.arrays['image'], self.images.table['key'].tolist(), self.protocol.image_tower, self.store, **self.parallel)
+        image, keys = self.images.arrays['image'], self.images.table['key'].tolist()
+        return encoders.embed_table(image, keys, self.protocol.image_tower, self.store, **self.parallel)
 
     def need_towers(self):
-        "Refuse, before hours are spent, a protocol whose checkpoints are not on this machine: all that lack, in one message, with the commands that fetch them."
+        """Refuse, before hours are spent, a protocol whose checkpoints are not on this machine: all that lack, in one
+        message, with the commands that fetch them."""
         lack = []
         self.train_towers()
         for name in dict.fromkeys([self.protocol.image_tower, self.protocol.text_tower]):
             try: encoders.tower_folder(encoders.tower(name), self.store)
             except CompanionError as e: lack.append(e)
-        if lack: raise CompanionError('; '.join(e.reason for e in lack), 'towers', '; '.join(e.remedy for e in lack))
+        reason, remedy = '; '.join(e.reason for e in lack), '; '.join(e.remedy for e in lack)
+        if lack: raise CompanionError(reason, 'towers', remedy)
 
     def corpus(self, without: tuple = ()) -> pretraining.Corpus:
-        "For pre-training: slices of the cohort's nodules, but for the patients who are tested in the folds `without`; with sentences where the readers' attributes are known."
-        learn = self.ledger[self.ledger.included & ~self.ledger.fold.isin(without)].nodule_id
-        rows = pretraining.slices_table(self.input, learn.tolist(), self.protocol, encoders.tower(pretraining.IMAGE).size, self.store, **self.parallel)
-        return pretraining.Corpus.of(rows, pretraining.sentences(self.input, self.nodules[self.nodules.nodule_id.isin(learn)], self.store))
+        """For pre-training: slices of the cohort's nodules, but for the patients who are tested in the folds `without`;
+        with sentences where the readers' attributes are known."""
+        learn, side = self.inside.nodule_id[~self.inside.fold.isin(without)], encoders.tower(pretraining.IMAGE).size
+        rows = pretraining.slices_table(self.input, learn.tolist(), self.protocol, side, self.store, **self.parallel)
+        rated = self.nodules[self.nodules.nodule_id.isin(learn)]
+        return pretraining.Corpus.of(rows, pretraining.sentences(self.input, rated, self.store))
 
 # %% ../nbs/11_pipeline.ipynb #b513c7fa
 class Learnable(Embedded):
     "What models read, row by row."
     def _rows(self, embedding: np.ndarray) -> Dataset:
         "The dataset, in the ledger's order, with an embedding for each row of the image table (N, D)."
-        inside = self.ledger[self.ledger.included]
-        rows = {n: {v: i for i, v in enumerate(r.table.nodule_id)} for n, r in [('images', self.images), ('radiomics', self.radiomics)]}
-        at = {n: [rows[n][v] for v in inside.nodule_id] for n in rows}
-        sizes = self.nodules.set_index('nodule_id').loc[inside.nodule_id, ['diameter_mm', 'volume_mm3']].to_numpy()
-        table = inside[['nodule_id', 'patient_id', 'label', 'fold']].assign(diameter_mm=sizes[:, 0], volume_mm3=sizes[:, 1]).reset_index(drop=True)
-        return Dataset(table, self.radiomics.arrays['features'][at['radiomics']], tuple(radiomics.recipe(self.protocol.recipe).names), embedding[at['images']])
+        inside = self.inside
+        def at(rows): return rows.table.set_index('nodule_id').index.get_indexer(inside.nodule_id)
+        sizes = self.nodules.set_index('nodule_id').loc[inside.nodule_id, ['diameter_mm', 'volume_mm3']]
+        table = inside[['nodule_id', 'patient_id', 'label', 'fold']].reset_index(drop=True)
+        table = table.join(sizes.reset_index(drop=True))
+        names = tuple(radiomics.recipe(self.protocol.recipe).names)
+        return Dataset(table, self.radiomics.arrays['features'][at(self.radiomics)], names, embedding[at(self.images)])
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -238,14 +298,16 @@ class Learnable(Embedded):
         return self._rows(self.embeddings.arrays['embedding'])
 
     def dataset_for(self, models: list[str]) -> Dataset:
-        "The dataset, with pictures and the readers' scores of attributes where one of the models is trained on them. A model that refuses the protocol does so before anything is computed."
+        """The dataset, with pictures and the readers' scores of attributes where one of the models is trained on them.
+        A model that refuses the protocol does so before anything is computed."""
         rivals, more = [open_model(m, self.protocol, self.store) for m in models], {}
         asked = {part for r in rivals for part in r.parts}
         if any('text tower' in r.stages for r in rivals): self.train_towers()
         def rows(table): return table.set_index('nodule_id').index.get_indexer(self.dataset.table.nodule_id)
         if 'image' in asked: more['image'] = self.images.arrays['image'][rows(self.images.table)]
-        if 'readers' in asked: more['readers'] = fusion.reader_shares(self.nodules.malignancy.iloc[rows(self.nodules)].tolist(), self.protocol)
-        if 'attributes' in asked: more['attributes'] = clip_lung.mean_scores(self.nodules.iloc[rows(self.nodules)])
+        rated = self.nodules.iloc[rows(self.nodules)]
+        if 'readers' in asked: more['readers'] = fusion.reader_shares(rated.malignancy.tolist(), self.protocol)
+        if 'attributes' in asked: more['attributes'] = clip_lung.mean_scores(rated)
         return dataclasses.replace(self.dataset, **more)
 
 # %% ../nbs/11_pipeline.ipynb #c7d86e15
@@ -257,24 +319,31 @@ class Study(Learnable):
         folds: tuple | None = None, # only these are tested; default: all
     ) -> pd.DataFrame:            # one row a nodule, model and seed
         "Cross-validated predictions, from the cache or computed. Nobody is tested whom a tower was trained on."
-        return training.cross_validate_all(models, self._unseen(models, folds), self.protocol, self.store, seeds=seeds, folds=folds, **self.parallel)
+        data, more = self._unseen(models, folds), dict(seeds=seeds, folds=folds, **self.parallel)
+        return training.cross_validate_all(models, data, self.protocol, self.store, **more)
 
     def _unseen(self, models: list[str], folds: tuple | None = None) -> Dataset:
         "What the models are trained on, once it is sure that no tower was trained on who is tested."
         data = self.dataset_for(models)
-        self.refuse_seen(models, data.table.patient_id[data.table.fold.isin(folds if folds is not None else data.table.fold)])
+        tested = data.table.fold.isin(folds if folds is not None else data.table.fold)
+        self.refuse_seen(models, data.table.patient_id[tested])
         return data
 
     def refuse_seen(self, models: list[str], patients):
         "A `CompanionError` if one of the models reads a tower that was trained on one of these patients."
         rivals, p = [open_model(m, self.protocol, self.store) for m in models], self.protocol
-        read = [p.image_tower] * any('embedding' in r.parts for r in rivals) + [p.text_tower] * any('text tower' in r.stages for r in rivals)
+        read = [p.image_tower] * any('embedding' in r.parts for r in rivals)
+        read += [p.text_tower] * any('text tower' in r.stages for r in rivals)
         pretraining.refuse_seen(read, set(patients), self.store)
 
     def curves(self, models: list[str], seeds: tuple = (0,)) -> pd.DataFrame:
-        "Learning curves of the same runs: model, seed, fold, epoch, part (training or validation), loss, and gradient_norm of the training part."
-        c, same = training.learning_curves(models, self._unseen(models), self.protocol, self.store, seeds=seeds, **self.parallel), ['model', 'seed', 'fold', 'epoch']
-        return pd.concat([c[same].assign(part='training', loss=c.train_loss, gradient_norm=c.gradient_norm), c[same].assign(part='validation', loss=c.val_loss)], ignore_index=True)
+        """Learning curves of the same runs: model, seed, fold, epoch, part (training or validation), loss, and
+        gradient_norm of the training part."""
+        data, more = self._unseen(models), dict(seeds=seeds, **self.parallel)
+        c = training.learning_curves(models, data, self.protocol, self.store, **more)
+        same = c[['model', 'seed', 'fold', 'epoch']]
+        learnt = same.assign(part='training', loss=c.train_loss, gradient_norm=c.gradient_norm)
+        return pd.concat([learnt, same.assign(part='validation', loss=c.val_loss)], ignore_index=True)
 
     def sweep(self,
         field: str,               # of the protocol
@@ -285,12 +354,16 @@ class Study(Learnable):
         "Predictions for each value of one protocol field."
         self.dataset                                       # once, for all values that leave it as it is
         each = {v: self.replace(**{field: v}) for v in values}
-        jobs = [j for s in each.values() for j in training.jobs(models, s._unseen(models), s.protocol, s.store, seeds)]
-        for _ in pmap(call, jobs, **{'desc': 'training', **self.parallel}): pass          # of all values together: no core waits for the last run of one
-        return pd.concat([s.predictions(models, seeds).assign(**{field: v}) for v, s in each.items()], ignore_index=True)
+        def jobs_of(s): return training.jobs(models, s._unseen(models), s.protocol, s.store, seeds)
+        jobs = [j for s in each.values() for j in jobs_of(s)]
+        # of all values together: no core waits for the last run of one
+        for _ in pmap(call, jobs, **{'desc': 'training', **self.parallel}): pass
+        found = [s.predictions(models, seeds).assign(**{field: v}) for v, s in each.items()]
+        return pd.concat(found, ignore_index=True)
 
 # %% ../nbs/11_pipeline.ipynb #055ae9c8
-_IPYTHON = {'In', 'Out', 'get_ipython', 'exit', 'quit', 'open', 'from_parameters', 'original_ps1', 'is_wsl', 'REPLHooks', 'PS1', 'sys'}
+_IPYTHON = {'In', 'Out', 'get_ipython', 'exit', 'quit', 'open', 'from_parameters', 'original_ps1', 'is_wsl',
+            'REPLHooks', 'PS1', 'sys'}
 
 def from_parameters(
     variables: dict,     # the notebook's `globals()` right after its parameters cell
@@ -300,7 +373,8 @@ def from_parameters(
     known = [f.name for f in dataclasses.fields(Study)]
     given = {k for k in variables if not k.startswith('_')} - _IPYTHON
     for k in sorted(given - set(known) - set(extra)):
-        raise CompanionError('this notebook has no such parameter', k, f'it has {", ".join(sorted({*extra, *known} & given))}')
+        remedy = f'it has {", ".join(sorted({*extra, *known} & given))}'
+        raise CompanionError('this notebook has no such parameter', k, remedy)
     return Study(**{k: variables[k] for k in known if k in variables})
 
 # %% ../nbs/11_pipeline.ipynb #28454613
@@ -308,7 +382,8 @@ def write_ledger(
     ledger: pd.DataFrame, # one row a nodule
     folder: Path,
 ) -> dict[str, Path]:     # what was written, by name
-    "`ledger.csv`: every nodule, in or out and why; and where it has folds, `folds.csv`: who is tested in which fold, under its hash."
+    """`ledger.csv`: every nodule, in or out and why; and where it has folds, `folds.csv`: who is tested in which fold,
+    under its hash."""
     paths = {'ledger': Path(folder)/'ledger.csv'}
     write_text(paths['ledger'], ledger.to_csv(index=False, lineterminator='\n'))
     if (ledger.fold >= 0).any():
@@ -317,15 +392,34 @@ def write_ledger(
     return paths
 
 # %% ../nbs/11_pipeline.ipynb #23f314a8
+def write_quarantine(quarantine: pd.DataFrame, folder: Path) -> dict[str, Path]:
+    "`quarantine.csv`: one row a nodule that could not be read or measured, with file, reason and remedy."
+    path = Path(folder)/'quarantine.csv'
+    write_text(path, quarantine.to_csv(index=False, lineterminator='\n'))
+    return {'quarantine': path}
+
+def write_cohort(study: Study) -> tuple[pd.DataFrame, dict[str, Path], str]:
+    "The ledger before features are computed, what was written, and why there are no folds; refused where none is in."
+    ledger = quarantine_ledger(study.selected, study.unread)
+    paths = write_quarantine(study.unread, study.folder) | write_ledger(ledger, study.folder)
+    if not ledger.included.any(): raise cohort.none_left(ledger)
+    try: ledger = quarantine_ledger(study.cohort, study.unread)
+    except CompanionError as e: return ledger, paths, str(e)
+    return ledger, paths | write_ledger(ledger, study.folder), ''
+
 def write_features(
     study: Study,
-    folds: bool = False,  # with the folds, for training; one scan has too few patients for any
+    folds: bool = False,  # for training: with folds, for which one scan has too few patients, and without the unscored
 ) -> dict[str, Path]:     # what was written, by name
-    "Radiomic features (`features.parquet`), the ledger and the quarantine, in the study's folder."
-    rows, p = study.radiomics, study.protocol
-    features = pd.DataFrame(rows.arrays['features'], columns=radiomics.recipe(p.recipe).names)
+    "Features (`features.parquet`), ledger and quarantine, in the study's folder; refused where there is no row."
+    if folds: write_cohort(study); study.cohort        # who has no folds is refused here, with the reasons on file
+    else: study = study.everyone()
+    rows, names = study.radiomics, radiomics.recipe(study.protocol.recipe).names
+    values = rows.arrays.get('features', np.zeros((0, len(names))))
     ledger = study.ledger if folds else study.judged(study.selected)
-    paths = {'features': study.folder/'features.parquet', 'quarantine': study.folder/'quarantine.csv'} | write_ledger(ledger, study.folder)
-    write_table(paths['features'], pd.concat([rows.table, features], axis=1))
-    write_text(paths['quarantine'], study.quarantine.to_csv(index=False, lineterminator='\n'))
+    paths = {'features': study.folder/'features.parquet'} | write_quarantine(study.quarantine, study.folder)
+    paths |= write_ledger(ledger, study.folder)
+    write_table(paths['features'], pd.concat([rows.table, pd.DataFrame(values, columns=names)], axis=1))
+    if not len(rows.table): raise cohort.none_left(ledger)
+    if folds: cohort.enough_patients(ledger, study.protocol.n_folds)
     return paths

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np
 import pandas as pd
-from .artifacts import CompanionError
+from .artifacts import CompanionError, read_csv
 from .protocol import CLASSES
 
 # %% ../nbs/08a_predictions.ipynb #3b246ae5
@@ -93,6 +93,18 @@ def synthetic_predictions(
     return pd.concat([one(m, k, s) for m, k in strengths.items() for s in seeds], ignore_index=True)
 
 # %% ../nbs/08a_predictions.ipynb #e9f84cf3
+def _typed(t: pd.DataFrame, path: Path) -> pd.DataFrame:
+    "A table of text with its numbers as numbers; NaN where empty."
+    for c in t.columns.intersection(['label', 'fold', 'seed', *PROBABILITIES]):
+        n = pd.to_numeric(t[c], errors='coerce')
+        if (bad := t.index[n.isna() & ~t[c].str.lower().isin(['', 'nan'])]).size:
+            raise CompanionError(f'{t[c][bad[0]]!r} is no number', f'{path}, row {bad[0]}, {c}', 'write numbers with a point')
+        whole = c not in PROBABILITIES and (n % 1 == 0).all()
+        t[c] = n.astype(int) if whole else [float(v or 'nan') for v in t[c]]
+    ids = t.columns.intersection(['nodule_id', 'patient_id', 'model', 'protocol'])
+    t[ids] = t[ids].replace('', np.nan)
+    return t.reset_index(drop=True)
+
 def read_predictions(
     *paths: Path | str,  # .csv or .parquet, one or more
 ) -> pd.DataFrame:       # checked, in a fixed order
@@ -102,8 +114,7 @@ def read_predictions(
         if not path.is_file():
             remedy = 'give a .csv or .parquet file of predictions'
             raise CompanionError('there is no such file', path, remedy)
-        if path.suffix == '.parquet': df = pd.read_parquet(path)
-        else: df = pd.read_csv(path, dtype={'nodule_id': str, 'patient_id': str})
+        df = pd.read_parquet(path) if path.suffix == '.parquet' else _typed(read_csv(path), path)
         given = {'model': path.stem, 'seed': 0, 'protocol': 'foreign'}
         return df.assign(**{c: v for c, v in given.items() if c not in df})
     return check_predictions(pd.concat([read(Path(p)) for p in paths], ignore_index=True))

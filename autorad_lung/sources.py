@@ -10,7 +10,7 @@ __all__ = ['CSV_REQUIRED', 'CSV_NUMBERS', 'CONVERT', 'SERIES', 'UNPACK', 'MAGIC'
            'load_row', 'in_plane_diameter_mm', 'measure', 'digest', 'digests', 'Nifti', 'open_source']
 
 # %% ../nbs/02_sources.ipynb #82346524
-import functools, importlib.util, os, warnings
+import functools, importlib.util, os, tempfile, warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ import pydicom
 from scipy.ndimage import label as connected
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
-from .artifacts import CompanionError, Store, content_key, file_digest, pmap, row_table, versions
+from .artifacts import CompanionError, Rows, Store, content_key, file_digest, read_csv, row_table, versions
 from .cohort import lidc_nodules
 from .marks import reader_masks, scan_record
 from .phantom import SIMULATION, USED_RATINGS, median_rating, scan_traits, simulate_hu
@@ -72,6 +72,10 @@ class Source:
         """One row a nodule: nodule_id, patient_id, malignancy (readers' scores joined by ';'), n_readers, diameter_mm,
         volume_mm3, slice_thickness_mm, and what else is known."""
         return self.rows.reset_index(drop=True)
+
+    def problems(self, store: Store, workers: int = 1) -> pd.DataFrame:
+        "Nodules that are known to be unusable before any is asked for: item, reason, where, remedy."
+        return pd.DataFrame(columns=['item', 'reason', 'where', 'remedy'], dtype=str)
 
     def loader(self, nodule_id: str) -> Callable[[], Nodule]:
         "A picklable call that gives the nodule; small, however large the source."
@@ -135,46 +139,43 @@ class Phantom(Source):
                       tuple(low.tolist()), ('region cut by the scan',) if cut else ())
 
 # %% ../nbs/02_sources.ipynb #b4a7085f
-CSV_REQUIRED = ('nodule_id', 'patient_id', 'image', 'mask', 'malignancy')
+CSV_REQUIRED = ('nodule_id', 'patient_id', 'image', 'mask')
 CSV_NUMBERS = ('diameter_mm', 'volume_mm3', 'slice_thickness_mm', 'scan_max_abs_hu')   # optional, positive
-
-def _csv_text(path: Path) -> pd.DataFrame:
-    "The CSV as text; a `CompanionError` if it cannot be read."
-    if not path.parent.is_dir(): raise CompanionError('there is no such folder', path.parent, 'give the folder that holds nodules.csv')
-    if not path.is_file(): raise CompanionError('there is no such file', path, f'write one with the columns {", ".join(CSV_REQUIRED)}')
-    try: return pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig').apply(lambda c: c.str.strip())
-    except (ValueError, AttributeError) as e: raise CompanionError(f'the table cannot be read ({str(e).strip() or "empty"})', path, 'save it as UTF-8 with commas between columns') from None
 
 def check_scores(scores: str, where: str):
     "Refuse what is not whole numbers from 1 to 5 with ';' between; nothing at all is allowed."
     if scores and not all(s.strip() in ('1', '2', '3', '4', '5') for s in scores.split(';')):
-        raise CompanionError(f'malignancy {scores!r} is not made of scores from 1 to 5', where, "give each reader's score, e.g. 3;4;3, or leave it empty")
+        remedy = "give each reader's score, e.g. 3;4;3, or leave it empty"
+        raise CompanionError(f'malignancy {scores!r} is not made of scores from 1 to 5', where, remedy)
 
 # %% ../nbs/02_sources.ipynb #bd6e5671
 def _numbers(text: pd.Series, where: str) -> pd.Series:
-    "Positive numbers, NaN where empty."
-    n = pd.to_numeric(text.replace('', 'nan'), errors='coerce')
-    for i in np.flatnonzero((text.str.lower().isin(['', 'nan']) == False) & ~((n > 0) & np.isfinite(n))):
-        raise CompanionError(f'{text.iloc[i]!r} is no positive number', f'{where}, row {i + 2}, {text.name}', 'give a number with a point, or leave it empty')
-    return n
+    "Positive numbers, NaN where empty; a decimal comma is read, unless it may stand between thousands."
+    point = text.str.replace(r'^(\d+),(\d{1,2}|\d{4,})$', r'\1.\2', regex=True)
+    n, empty = pd.to_numeric(point, errors='coerce'), text.str.lower().isin(['', 'nan'])
+    for row in text.index[~empty & ~((n > 0) & np.isfinite(n))]:
+        remedy = 'give a number with a point, or leave it empty'
+        raise CompanionError(f'{text[row]!r} is no positive number', f'{where}, row {row}, {text.name}', remedy)
+    return n.astype(float)
 
 # %% ../nbs/02_sources.ipynb #3cf5764f
 def read_nodules_csv(
     path: Path,        # the CSV
 ) -> pd.DataFrame:     # its rows: text, except the optional numbers (float64, NaN where absent); n_readers added
     "Rows of `nodules.csv`, checked."
-    t = _csv_text(path)
-    if missing := [c for c in CSV_REQUIRED if c not in t.columns]:
-        raise CompanionError(f'column {", ".join(missing)} is missing; found {", ".join(t.columns)}', path, f'the columns {", ".join(CSV_REQUIRED)} are required')
-    if t.empty: raise CompanionError('the table has no rows', path, 'write one row a nodule')
-    for column in ('nodule_id', 'patient_id', 'image', 'mask'):
-        if (blank := np.flatnonzero(t[column] == '')).size: raise CompanionError(f'{column} is empty', f'{path}, row {blank[0] + 2}', 'fill it in')
-    if (twice := t.nodule_id[t.nodule_id.duplicated()]).size: raise CompanionError(f'nodule_id {twice.iloc[0]!r} stands there twice', path, 'give each nodule an id of its own')
-    for i, scores in enumerate(t.malignancy): check_scores(scores, f'{path}, row {i + 2}')
-    for column in CSV_NUMBERS: t[column] = _numbers(t[column], str(path)) if column in t.columns else np.nan
+    t = read_csv(path, CSV_REQUIRED, ('malignancy', *CSV_NUMBERS))
+    def refuse(reason, remedy, where=path): raise CompanionError(reason, where, remedy)
+    if t.empty: refuse('the table has no rows', 'write one row a nodule')
+    for column in CSV_REQUIRED:
+        if (blank := t.index[t[column] == '']).size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
+    if (twice := t.nodule_id[t.nodule_id.duplicated()]).size:
+        refuse(f'nodule_id {twice.iloc[0]!r} stands there twice', 'give each nodule an id of its own')
+    if 'malignancy' not in t: t['malignancy'] = ''
+    for row, scores in t.malignancy.items(): check_scores(scores, f'{path}, row {row}')
+    for column in CSV_NUMBERS: t[column] = _numbers(t[column], str(path)) if column in t else np.nan
     t['malignancy'] = t.malignancy.str.replace(' ', '')
     t['n_readers'] = [len((m or k).split(';')) for m, k in zip(t.malignancy, t['mask'])]
-    return t
+    return t.reset_index(drop=True)
 
 # %% ../nbs/02_sources.ipynb #3f715700
 def files_of(path: Path) -> list[Path]:
@@ -378,13 +379,12 @@ def in_plane_diameter_mm(mask: np.ndarray, spacing_mm: tuple) -> float:
 MEASURES = ('diameter_mm', 'volume_mm3', 'slice_spacing_mm', 'pixel_spacing_mm')
 
 def measure(loader: Callable[[], Nodule]) -> dict:
-    "diameter_mm, volume_mm3 and slice spacing of a nodule; NaN, and the error in `problem`, where it cannot be loaded."
-    try: n = loader()
-    except CompanionError as e: return dict.fromkeys(MEASURES, np.nan) | {'problem': str(e)}
+    "diameter_mm, volume_mm3, slice_spacing_mm and pixel_spacing_mm of a nodule."
+    n = loader()
     diameters = [in_plane_diameter_mm(m, n.spacing_mm) for m in n.masks]
     volume = n.masks.sum() / len(n.masks) * np.prod(n.spacing_mm)
-    return dict(diameter_mm=float(np.mean(diameters)), volume_mm3=float(volume), slice_spacing_mm=n.spacing_mm[0],
-                pixel_spacing_mm=n.spacing_mm[1], problem='')
+    return dict(diameter_mm=float(np.mean(diameters)), volume_mm3=float(volume),
+                slice_spacing_mm=n.spacing_mm[0], pixel_spacing_mm=n.spacing_mm[1])
 
 # %% ../nbs/02_sources.ipynb #f002134f
 @functools.lru_cache(maxsize=1 << 17)
@@ -421,17 +421,24 @@ class Nifti(Source):
         files = digests([self.folder/p.strip() for p in (row['image'], *row['mask'].split(';'))])
         return content_key('nifti', NIFTI, nodule_id, row['patient_id'], files, row['scan_max_abs_hu'])
 
+    def _measured(self, store: Store, workers: int, quiet: bool | None = None) -> Rows:
+        keys = {i: content_key('measure', 2, self.key(i)) for i in self.rows.index}
+        return row_table(measure, {i: self.loader(i) for i in keys}, keys, store, 'measures', workers=workers, desc='measuring', quiet=quiet)
+
     def nodules(self, store: Store | None = None, workers: int = 1, quiet: bool | None = None) -> pd.DataFrame:
         """The CSV's rows, with diameter_mm, volume_mm3, slice_spacing_mm and pixel_spacing_mm measured where absent;
         `problem` says why a nodule cannot be loaded."""
-        loaders, parallel = {i: self.loader(i) for i in self.rows.index}, dict(workers=workers, desc='measuring', quiet=quiet)
-        if store is None: found = pd.DataFrame(list(pmap(measure, loaders.values(), **parallel)))
-        else:
-            keys = {i: content_key('measure', 1, self.key(i)) for i in self.rows.index}
-            found = row_table(measure, loaders, keys, store, 'measures', **parallel).table
+        with tempfile.TemporaryDirectory() as d: found = self._measured(store or Store(d), workers, quiet)
+        lost = {r['item']: str(CompanionError(r['reason'], r['where'], r['remedy'])) for r in found.quarantine.to_dict('records')}
         out = self.rows.reset_index(drop=True)
-        for c in (*MEASURES, 'problem'): out[c] = out[c].fillna(found[c]) if c in CSV_NUMBERS else found[c]
-        return out
+        good = [i not in lost for i in out.nodule_id]
+        for c in MEASURES:
+            new = pd.Series(np.nan, out.index)
+            if any(good): new[good] = found.table[c].to_numpy()
+            out[c] = out[c].fillna(new) if c in CSV_NUMBERS else new
+        return out.assign(problem=out.nodule_id.map(lost).fillna(''))
+
+    def problems(self, store: Store, workers: int = 1) -> pd.DataFrame: return self._measured(store, workers).quarantine
 
 # %% ../nbs/02_sources.ipynb #e8e0e2df
 def _open_phantom(data=None, store=None, workers=1) -> Source:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet', 'BENCHES',
            'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'download', 'bench',
-           'pretrain', 'towers', 'train', 'predict', 'doctor', 'shared', 'fail', 'main']
+           'pretrain', 'towers', 'train', 'predict', 'doctor', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/12_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -33,11 +33,13 @@ Quiet     = Annotated[bool, typer.Option('--quiet', '-q', help='no progress, onl
 # %% ../nbs/12_cli.ipynb #61407545
 def _study(source, data, preset, out, settings, quick, workers, scheduler):
     from autorad_lung.protocol import parse_settings, preset as named
+    from autorad_lung.sources import check_source
     text = ' '.join(settings or [])
-    named(preset, **parse_settings(text))                                    # a wrong setting is refused here, before torch takes its ten seconds to load
+    named(preset, **parse_settings(text))      # what is wrong is refused here, before torch takes its ten seconds to load
+    check_source(source, data)
     from autorad_lung.pipeline import Study
     study = Study(source, data, preset, out, text, quick, workers, scheduler)
-    study.protocol                                                           # and a wrong tower here, before anything is computed
+    study.protocol                             # and a wrong tower here, before anything is computed
     return study
 
 # %% ../nbs/12_cli.ipynb #52de6005
@@ -263,11 +265,24 @@ def _version(asked: bool):
 @app.callback()
 def shared(version: Annotated[bool, typer.Option('--version', callback=_version, is_eager=True, help='print the version')] = False): pass
 
-DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
+DISK = {
+    errno.EACCES: 'choose a place that you may read and write', errno.EPERM: 'choose a place that you may read and write',
+    errno.EROFS: 'choose a folder on a disk that can be written to',
+    errno.ENOSPC: 'make room, or choose a folder on another disk', errno.EDQUOT: 'make room, or choose a folder on another disk',
+    errno.ENOTDIR: 'a part of this path is a file: choose another folder', errno.EEXIST: 'this is a file: choose another folder',
+    errno.EISDIR: 'this is a folder: name a file', errno.ENAMETOOLONG: 'choose a shorter name', errno.ELOOP: 'mend the symbolic link',
+}
+
+def told(e: OSError) -> CompanionError:
+    "An error of the disk, with the path that the user gave (not that of the temporary file beside it) and the remedy that fits."
+    path = e.filename2 or e.filename or 'disk'
+    if isinstance(path, str) and Path(path).name.startswith('.tmp'): path = Path(path).parent
+    return CompanionError(e.strerror, path, DISK[e.errno])
 
 def fail(e: Exception):
     "Tell an error that is the user's to mend, and leave with 2."
-    typer.echo(f'{paint("Error:", "red", sys.stderr)} {e}', err=True); sys.exit(2)
+    typer.echo(f'{paint("Error:", "red", sys.stderr)} {e}', err=True)
+    sys.exit(2)
 
 # %% ../nbs/12_cli.ipynb #c0773583
 def main():
@@ -276,7 +291,7 @@ def main():
     except CompanionError as e: fail(e)
     except OSError as e:
         if e.errno not in DISK: raise
-        fail(CompanionError(e.strerror, e.filename or 'disk', 'choose another folder, or make room'))
+        fail(told(e))
     except SystemExit as e:                     # typer turns an interrupt into exit code 130
         if e.code == 130: typer.echo('Interrupted. What was done is kept: the same command goes on from here.', err=True)
         raise

@@ -116,16 +116,25 @@ def disk(out: Path, gb: float = 2.) -> str:
 
 # %% ../nbs/11h_doctor.ipynb #ace32810
 def images(data: Path) -> str:
-    "A folder for `--source nifti` (a table, and every file that it names) or for `--source lidc` (a folder a patient)."
-    if (Path(data)/'nodules.csv').is_file():
-        from autorad_lung.sources import open_source
-        rows = open_source('nifti', data).rows
-        files = {Path(data)/p.strip() for image, mask in zip(rows['image'], rows['mask']) for p in (image, *mask.split(';'))}
-        if gone := sorted(str(p) for p in files if not p.is_file()): raise Lack(f'{len(gone)} of {len(files)} files are not there, such as {gone[0]}')
-        return f'{len(rows):,} nodules, {len(files):,} files'
-    patients = len(list(Path(data).glob('LIDC-IDRI-[0-9][0-9][0-9][0-9]'))) if Path(data).is_dir() else 0
-    if not patients: raise Lack(f'neither nodules.csv nor folders LIDC-IDRI-0001 and so on in {data}')
-    return f"folders of {patients:,} of LIDC-IDRI's 1,010 patients"
+    "A folder for `--source nifti` (a table, and every file that it names) or for `--source lidc` (whatever layout that source finds patients in)."
+    if data.is_file(): raise Lack(f'{data} is a file, not a folder')
+    if not data.is_dir(): raise Lack(f'there is no folder {data}')
+    return _table(data) if (data/'nodules.csv').is_file() else _patients(data)
+
+def _table(data: Path) -> str:
+    from autorad_lung.sources import open_source
+    rows = open_source('nifti', data).rows
+    files = {data/p.strip() for image, mask in zip(rows['image'], rows['mask']) for p in (image, *mask.split(';'))}
+    if gone := sorted(str(p) for p in files if not p.exists()):
+        raise Lack(f'{len(gone)} of {len(files)} files are not there, such as {gone[0]}')
+    return f'{len(rows):,} nodules, {len(files):,} files'
+
+def _patients(data: Path) -> str:
+    from autorad_lung.lidc import patient_folder
+    from autorad_lung.marks import scans
+    found = sum(patient_folder(data, p) is not None for p in scans().patient_id.unique())
+    if not found: raise Lack(f'neither nodules.csv nor folders LIDC-IDRI-0001 and so on in {data}')
+    return f"folders of {found:,} of LIDC-IDRI's 1,010 patients"
 
 # %% ../nbs/11h_doctor.ipynb #1d1434bc
 def weights(name: str, store_folder: Path) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 import pydicom
 from .artifacts import CompanionError, content_key
 from .dicom import is_dicom, read_series, reading
-from .sources import CSV_NUMBERS, Nodule, Source, as_hu, as_mask, digest, load_row, read_nifti
+from .sources import CSV_NUMBERS, Nodule, Source, as_hu, as_mask, axes_kept, digest, load_row, read_nifti
 from .sources import _csv_text as csv_text, _numbers as numbers
 
 # %% ../nbs/02d_given.ipynb #a8f41fd7
@@ -136,14 +136,14 @@ class Given(Source):
     def key(self, nodule_id: str) -> str:
         row = self.row(nodule_id); image = self.folder/row['image']
         files = [*(sorted(image.iterdir()) if image.is_dir() else [image]), *(self.folder/m.strip() for m in row['mask'].split(';'))]
-        return content_key('given', 1, nodule_id, row['patient_id'], row['label'], row['scan_max_abs_hu'], row['whole'], [digest(f) for f in files])
+        return content_key('given', 2, nodule_id, row['patient_id'], row['label'], row['scan_max_abs_hu'], row['whole'], [digest(f) for f in files])
 
     def orientation(self, nodule_id: str) -> str:
-        "Axes of the image as stored, such as LPS (columns to the patient's left, rows to the back, slices to the head); '' where it cannot be read."
+        "Axes of the image as it is kept, LPS (columns to the patient's left, rows to the back, slices to the head) or RAS; '' where it cannot be read."
         return orientation(self.folder/self.row(nodule_id)['image'])
 
 # %% ../nbs/02d_given.ipynb #edb0f6eb
 def orientation(path: Path) -> str:
-    "Axes of a NIfTI file; of DICOM they are kept as stored, LPS for a patient on the back."
-    try: return 'LPS' if path.is_dir() else ''.join(nib.aff2axcodes(nib.load(path).affine))
+    "Axes in which a NIfTI file is kept; those of DICOM are as stored, LPS for a patient on the back."
+    try: return 'LPS' if path.is_dir() else axes_kept(nib.load(path).affine)
     except (OSError, nib.filebasedimages.ImageFileError): return ''

@@ -233,9 +233,10 @@ class Steps:
     def __call__(self, title, work):
         "Do `work`, and say how long it took."
         start = time.perf_counter()
-        print(f'[{self.done + 1}/{self.total}] {title} ...', end='', flush=True, file=sys.stderr)
+        again = '\r' if sys.stderr.isatty() else ''                # a file or a pipe keeps both lines, so it gets the last only
+        if again: print(f'[{self.done + 1}/{self.total}] {title} ...', end='', flush=True, file=sys.stderr)
         result = work(); self.done += 1
-        print(f'\r[{self.done}/{self.total}] {title}: {time.perf_counter() - start:.0f} s', file=sys.stderr)
+        print(f'{again}[{self.done}/{self.total}] {title}: {time.perf_counter() - start:.0f} s', file=sys.stderr)
         return result
 
 # %% ../nbs/11i_report.ipynb #71bb4274

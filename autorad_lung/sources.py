@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CSV_REQUIRED', 'CSV_NUMBERS', 'SOURCES', 'Nodule', 'Source', 'padded_box', 'place', 'Phantom', 'check_scores',
-           'read_nodules_csv', 'read_nifti', 'as_hu', 'as_mask', 'load_row', 'in_plane_diameter_mm', 'measure',
-           'digest', 'Nifti', 'open_source']
+           'read_nodules_csv', 'axes_kept', 'upright', 'read_nifti', 'as_hu', 'as_mask', 'load_row',
+           'in_plane_diameter_mm', 'measure', 'digest', 'Nifti', 'check_source', 'open_source']
 
 # %% ../nbs/02_sources.ipynb #82346524
 import functools, importlib.util, os, zlib
@@ -156,6 +156,25 @@ def read_nodules_csv(
     t['n_readers'] = [len((m or k).split(';')) for m, k in zip(t.malignancy, t['mask'])]
     return t
 
+# %% ../nbs/02_sources.ipynb #3aa9dd90
+def axes_kept(affine: np.ndarray) -> str:
+    "Axes (columns, rows, slices) in which an axial volume is kept: LPS; RAS where it came turned by half."
+    return 'RAS' if nib.aff2axcodes(affine)[:2] == ('R', 'A') else 'LPS'
+
+def upright(
+    a: np.ndarray,       # (Z, Y, X), axial slices as stored
+    spacing_mm: tuple,   # (dz, dy, dx)
+    affine: np.ndarray,  # (4, 4), NIfTI's: index (x, y, z) to mm
+) -> tuple[np.ndarray, tuple, np.ndarray]:   # the same three
+    """Slices from the feet to the head, rows and columns never mirrored and never swapped, however a file stores them.
+    A half turn within the slice is kept: it is how the DICOM of somebody who lies prone shows them."""
+    turn = nib.orientations.ornt_transform(nib.io_orientation(affine), nib.orientations.axcodes2ornt(axes_kept(affine)))
+    spacing = [spacing_mm[::-1][k] for k in np.argsort(turn[:, 0])]
+    to = nib.orientations.inv_ornt_aff(turn, a.shape[::-1])
+    turned = nib.orientations.apply_orientation(a.T, turn).T
+    return np.ascontiguousarray(turned), tuple(float(s) for s in spacing[::-1]), affine @ to
+
+
 # %% ../nbs/02_sources.ipynb #c0a1e5ef
 def read_nifti(
     path: Path,                                 # .nii or .nii.gz, 3-D (or 4-D of one volume)
@@ -176,7 +195,7 @@ def read_nifti(
     if not np.allclose(nib.affines.voxel_sizes(image.affine), spacing, rtol=.01): refuse('spacing and affine of the header contradict each other', 'write the file again with one of them')
     if nib.aff2axcodes(image.affine)[2] not in ('S', 'I'): refuse('the third axis is not the slices', 'store it with axes x, y, z (axial slices)')
     if not np.isfinite(a).all(): refuse('there are values that are not finite', 'replace them by air, -1000')
-    return np.ascontiguousarray(a.T), tuple(float(s) for s in spacing[::-1]), image.affine
+    return upright(a.T, spacing[::-1], image.affine)
 
 # %% ../nbs/02_sources.ipynb #66964823
 def as_hu(a: np.ndarray, path: Path) -> np.ndarray:
@@ -247,7 +266,7 @@ class Nifti(Source):
     def key(self, nodule_id: str) -> str:
         row = self.row(nodule_id)
         files = [digest(self.folder/p.strip()) for p in (row['image'], *row['mask'].split(';'))]
-        return content_key('nifti', 1, nodule_id, row['patient_id'], files, row['scan_max_abs_hu'])
+        return content_key('nifti', 2, nodule_id, row['patient_id'], files, row['scan_max_abs_hu'])
 
     def nodules(self, store: Store | None = None, workers: int = 1, quiet: bool | None = None) -> pd.DataFrame:
         "The CSV's rows, with diameter_mm, volume_mm3, slice_spacing_mm and pixel_spacing_mm measured where absent; `problem` says why a nodule cannot be loaded."
@@ -261,15 +280,25 @@ class Nifti(Source):
         return out
 
 # %% ../nbs/02_sources.ipynb #e8e0e2df
-def _open_phantom(data=None, store=None, workers=1) -> Source:
-    if data is not None: raise CompanionError('the phantom is embedded and takes no folder', '--data', 'leave --data out, or use --source nifti')
-    return Phantom(lidc_nodules(store or Store(), workers))
+def _open_phantom(data=None, store=None, workers=1) -> Source: return Phantom(lidc_nodules(store or Store(), workers))
 
-def _open_nifti(data=None, store=None, workers=1) -> Source:
-    if data is None: raise CompanionError('no folder was given', '--data', 'give the folder that holds nodules.csv')
-    return Nifti(data)
+def _open_nifti(data=None, store=None, workers=1) -> Source: return Nifti(data)
 
-SOURCES: dict[str, Callable[..., Source]] = {'phantom': _open_phantom, 'nifti': _open_nifti}   # name -> (data, store, workers) -> Source
+# name -> (data, store, workers) -> Source
+SOURCES: dict[str, Callable[..., Source]] = {'phantom': _open_phantom, 'nifti': _open_nifti}
+
+# %% ../nbs/02_sources.ipynb #4673d226
+def check_source(name: str, data: Path | str | None = None):
+    "Refuse a source that does not exist, or a folder that it cannot have; nothing is read for that."
+    known = dict.fromkeys([*SOURCES, 'lidc'])               # which enters itself when it is imported
+    if name not in known: raise CompanionError(f'there is no source {name!r}', 'source', f'choose one of {", ".join(known)}')
+    if name == 'phantom' and data is not None:
+        raise CompanionError('the phantom is embedded and takes no folder', 'data', 'leave it out, or use the source nifti or lidc')
+    if name not in ('nifti', 'lidc'): return
+    holds = 'nodules.csv' if name == 'nifti' else 'the LIDC-IDRI-nnnn folders; `autorad-lung download` makes one'
+    if data is None: raise CompanionError('no folder was given', 'data', f'give the folder that holds {holds}')
+    if not Path(data).is_dir():
+        raise CompanionError('is a file' if Path(data).exists() else 'there is no such folder', data, f'give the folder that holds {holds}')
 
 # %% ../nbs/02_sources.ipynb #138cd6dc
 def open_source(
@@ -279,6 +308,6 @@ def open_source(
     workers: int = 1,                # processes for what must be computed first
 ) -> Source:
     "A source by name; a `CompanionError` for an unknown name, a missing folder or a bad table."
-    if name == 'lidc' and name not in SOURCES and importlib.util.find_spec('autorad_lung.lidc'): importlib.import_module('autorad_lung.lidc')
-    if name not in SOURCES: raise CompanionError(f'there is no source {name!r}', '--source', f'choose one of {", ".join(SOURCES)}')
+    check_source(name, data)
+    if name == 'lidc': importlib.import_module('autorad_lung.lidc')
     return SOURCES[name](data=data, store=store, workers=workers)

@@ -35,7 +35,7 @@ def _study(source, data, preset, out, settings, quick, workers, scheduler):
     from autorad_lung.protocol import parse_settings, preset as named
     from autorad_lung.sources import check_source
     text = ' '.join(settings or [])
-    named(preset, **parse_settings(text))      # what is wrong is refused here, before torch takes its ten seconds to load
+    named(preset, **parse_settings(text))  # what is wrong is refused here, before torch takes its ten seconds to load
     check_source(source, data)
     from autorad_lung.pipeline import Study
     study = Study(source, data, preset, out, text, quick, workers, scheduler)
@@ -45,10 +45,14 @@ def _study(source, data, preset, out, settings, quick, workers, scheduler):
 # %% ../nbs/12_cli.ipynb #52de6005
 @contextlib.contextmanager
 def hushed(quiet: bool, as_json: bool = False):
-    "While a command works: standard output is kept free for its answer, and nothing at all is shown if it is to be quiet."
+    """While a command works: standard output is kept free for its answer,
+    and nothing at all is shown if it is to be quiet."""
     with contextlib.ExitStack() as on:
         if as_json: on.enter_context(contextlib.redirect_stdout(sys.stderr))
-        if quiet: nowhere = io.StringIO(); on.enter_context(contextlib.redirect_stderr(nowhere)); on.enter_context(contextlib.redirect_stdout(nowhere))
+        if quiet:
+            nowhere = io.StringIO()
+            on.enter_context(contextlib.redirect_stderr(nowhere))
+            on.enter_context(contextlib.redirect_stdout(nowhere))
         yield
 
 def records(table) -> list[dict]:
@@ -63,7 +67,8 @@ def paint(text: str, colour: str, stream=None) -> str:
 
 # %% ../nbs/12_cli.ipynb #9b85dfb5
 def command(work):
-    "Register a function as a command with `--json` and `--quiet`: it returns data, text (None: all was said on the way), and its exit code where that is not 0."
+    """Register a function as a command with `--json` and `--quiet`: it returns data, text (None:
+    all was said on the way), and its exit code where that is not 0."""
     @functools.wraps(work)
     def run(*args, as_json: bool = False, quiet: bool = False, **given):
         with hushed(quiet, as_json): data, text, *code = work(*args, **given)
@@ -154,7 +159,8 @@ def bench(what: Annotated[str, typer.Argument(help='; '.join(f'{k}: {v}' for k, 
 
     Example: `autorad-lung bench radiomics --n 50`
     """
-    if what not in BENCHES: raise CompanionError(f'there is no bench {what!r}', 'bench', f'choose from {", ".join(BENCHES)}')
+    if what not in BENCHES:
+        raise CompanionError(f'there is no bench {what!r}', 'bench', f'choose from {", ".join(BENCHES)}')
     if what == 'lidc' and not data: raise CompanionError('no folder was given', '--data', 'give the DICOM tree to read')
     tables = _measure(what, n, data, workers, tower, n_ctx)
     return [records(t) for t in tables], '\n\n'.join(t.to_string(index=False) for t in tables)
@@ -249,7 +255,8 @@ def doctor(out: Out = Path('runs/phantom'), data: Data = None, preset: Preset = 
     Example: `autorad-lung doctor --preset paper --data my_nodules`
     """
     from autorad_lung import doctor as checks
-    if preset not in ('mini', 'paper'): raise CompanionError(f'there is no preset {preset!r}', '--preset', 'choose one of mini, paper')
+    if preset not in ('mini', 'paper'):
+        raise CompanionError(f'there is no preset {preset!r}', '--preset', 'choose one of mini, paper')
     found, title = [], None
     for f in checks.examine(out, data, preset):
         found.append(f)
@@ -263,7 +270,8 @@ def _version(asked: bool):
     if asked: typer.echo(importlib.metadata.version('autorad-lung')); raise typer.Exit()
 
 @app.callback()
-def shared(version: Annotated[bool, typer.Option('--version', callback=_version, is_eager=True, help='print the version')] = False): pass
+def shared(version: Annotated[bool, typer.Option('--version', callback=_version, is_eager=True, help='print the version')] = False):
+    pass
 
 DISK = {
     errno.EACCES: 'choose a place that you may read and write', errno.EPERM: 'choose a place that you may read and write',
@@ -274,7 +282,8 @@ DISK = {
 }
 
 def told(e: OSError) -> CompanionError:
-    "An error of the disk, with the path that the user gave (not that of the temporary file beside it) and the remedy that fits."
+    """An error of the disk,
+    with the path that the user gave (not that of the temporary file beside it) and the remedy that fits."""
     path = e.filename2 or e.filename or 'disk'
     if isinstance(path, str) and Path(path).name.startswith('.tmp'): path = Path(path).parent
     return CompanionError(e.strerror, path, DISK[e.errno])
@@ -293,5 +302,6 @@ def main():
         if e.errno not in DISK: raise
         fail(told(e))
     except SystemExit as e:                     # typer turns an interrupt into exit code 130
-        if e.code == 130: typer.echo('Interrupted. What was done is kept: the same command goes on from here.', err=True)
+        if e.code == 130:
+            typer.echo('Interrupted. What was done is kept: the same command goes on from here.', err=True)
         raise

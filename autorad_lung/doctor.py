@@ -54,7 +54,8 @@ def libraries(package: str = 'autorad-lung') -> str:
     for r in asked:
         try: version = importlib.metadata.version(r.name)
         except importlib.metadata.PackageNotFoundError: version = None
-        if version is None or not r.specifier.contains(version, prereleases=True): wrong.append(f'{r.name} is {version or "not installed"}' + (f', needed is {r.specifier}' if str(r.specifier) else ''))
+        if version is None or not r.specifier.contains(version, prereleases=True):
+            wrong.append(f'{r.name} is {version or "not installed"}' + (f', needed is {r.specifier}' if str(r.specifier) else ''))
     if wrong: raise Lack('; '.join(wrong))
     return f'{len(asked)} requirements, all in range'
 
@@ -64,7 +65,8 @@ def pyradiomics() -> str:
     import radiomics
     from radiomics import _cmatrices, _cshape
     version = importlib.metadata.version('pyradiomics')
-    if version != '3.0.1' or not hasattr(_cmatrices, 'calculate_glcm') or not hasattr(_cshape, 'calculate_coefficients'): raise Lack(f'version {version}, or without its compiled parts')
+    if version != '3.0.1' or not hasattr(_cmatrices, 'calculate_glcm') or not hasattr(_cshape, 'calculate_coefficients'):
+        raise Lack(f'version {version}, or without its compiled parts')
     return f'{version}, with its compiled parts'
 
 def torch_works() -> str:
@@ -109,14 +111,16 @@ def notebook_kernel() -> str:
 
 # %% ../nbs/11h_doctor.ipynb #8dff7ae8
 def disk(out: Path, gb: float = 2.) -> str:
-    "The folder of the run can be written to, and has room: the main job leaves 0.6 GB, with the notebooks on the open questions more."
+    """The folder of the run can be written to, and has room: the main job leaves 0.6 GB,
+    with the notebooks on the open questions more."""
     free = shutil.disk_usage(can_write(out)).free / 1e9
     if free < gb: raise Lack(f'{free:.1f} GB free, needed are {gb:g} GB')
     return f'{free:.0f} GB free'
 
 # %% ../nbs/11h_doctor.ipynb #ace32810
 def images(data: Path) -> str:
-    "A folder for `--source nifti` (a table, and every file that it names) or for `--source lidc` (whatever layout that source finds patients in)."
+    """A folder for `--source nifti` (a table,
+    and every file that it names) or for `--source lidc` (whatever layout that source finds patients in)."""
     if data.is_file(): raise Lack(f'{data} is a file, not a folder')
     if not data.is_dir(): raise Lack(f'there is no folder {data}')
     return _table(data) if (data/'nodules.csv').is_file() else _patients(data)
@@ -143,7 +147,8 @@ def weights(name: str, store_folder: Path) -> str:
     from autorad_lung.encoders import fetched
     from autorad_lung.towers import tower
     try: folder = fetched(tower(name), Store(store_folder))
-    except CompanionError as e: raise CompanionError(e.reason.removeprefix(f'the checkpoint of {name} ').removeprefix('is '), e.where, e.remedy) from None
+    except CompanionError as e:
+        raise CompanionError(e.reason.removeprefix(f'the checkpoint of {name} ').removeprefix('is '), e.where, e.remedy) from None
     return f'{sum(p.stat().st_size for p in folder.glob("*.safetensors")) / 1e9:.2f} GB'
 
 def gpu() -> str:
@@ -215,11 +220,13 @@ def examine(
     out, cores = Path(out), len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     yield Finding('cores', True, f'{cores} for this process', True)
     for name, check, remedy in needed_checks(out): yield look(name, check, remedy)
-    if data is not None: yield look('images', lambda: images(Path(data)), 'correct nodules.csv or the folder that --data names; autorad-lung download fetches LIDC-IDRI')
+    if data is not None:
+        yield look('images', lambda: images(Path(data)), 'correct nodules.csv or the folder that --data names; autorad-lung download fetches LIDC-IDRI')
     towers = {}
     def names() -> str: towers.update(towers_wanted(preset)); return f'{len(towers)} repositories'
     if not (found := look('towers', names, INSTALL)).ok: yield found
-    def looked(wanted): return [look(source, lambda n=n: weights(n, out/'cache'), INSTALL, wanted) for source, (n, need) in towers.items() if need == wanted]
+    def looked(wanted):
+        return [look(source, lambda n=n: weights(n, out/'cache'), INSTALL, wanted) for source, (n, need) in towers.items() if need == wanted]
     yield from looked(True)
     for name, check, remedy in other_checks(): yield look(name, check, remedy, False)
     yield from looked(False)

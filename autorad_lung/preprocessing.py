@@ -37,7 +37,8 @@ def equivalent_diameter_mm(
     rule: str = 'volume',                      # 'volume': sphere, (6 V / pi)^(1/3); 'slice': circle, 2 (A / pi)^(1/2)
     index: int | None = None,                  # the slice, for the rule 'slice'
 ) -> float:                                    # mm
-    "Diameter of the sphere of equal volume, or of the circle of equal area on one slice (Protocol field `diameter_rule`)."
+    """Diameter of the sphere of equal volume,
+    or of the circle of equal area on one slice (Protocol field `diameter_rule`)."""
     if rule == 'slice': return 2 * math.sqrt(volume_mm3(mask[index], spacing_mm[1:]) / math.pi)
     return (6 * volume_mm3(mask, spacing_mm) / math.pi)**(1 / 3)
 
@@ -102,7 +103,8 @@ def prepare(
     """The picture of a nodule: image (S, S) float32 in [0, 1]; mask (S, S) uint8, 1 where at least half of the pixel is nodule; slice_index (in `nodule.hu`);
     diameter_mm (equivalent), volume_mm3 and area_mm2 of the consensus; side_mm of the crop; padded (the crop leaves the image); flags, joined by ';'. A `CompanionError` if the consensus is empty."""
     m = consensus(nodule.masks, protocol.consensus)
-    if not m.any(): raise CompanionError(f'no voxel was outlined by {protocol.consensus:.0%} of the {len(m)} readers', nodule.nodule_id, 'lower the field `consensus`, or leave the nodule out')
+    if not m.any():
+        raise CompanionError(f'no voxel was outlined by {protocol.consensus:.0%} of the {len(m)} readers', nodule.nodule_id, 'lower the field `consensus`, or leave the nodule out')
     k, at = slice_index(m, protocol.slice_rule), np.flatnonzero(m.any((1, 2)))
     diameter = equivalent_diameter_mm(m, nodule.spacing_mm, protocol.diameter_rule, k)
     crop = partial(crop_square, centre_yx=np.argwhere(m[k]).mean(0), side_mm=protocol.crop_factor * diameter, spacing_yx=nodule.spacing_mm[1:], size=size)
@@ -116,7 +118,8 @@ def prepare(
 # %% ../nbs/03_preprocessing.ipynb #842e982e
 PREPARE = 1   # part of every picture's key: raise it when anything above changes a pixel
 
-def _picture(loader: Callable[[], Nodule], protocol: Protocol, size: int) -> dict: return prepare(loader(), protocol, size)
+def _picture(loader: Callable[[], Nodule], protocol: Protocol, size: int) -> dict:
+    return prepare(loader(), protocol, size)
 
 def image_table(
     source: Source, ids: list[str], # which nodules
@@ -136,7 +139,9 @@ def to_tower(
     std: tuple[float, float, float],
     size: int,                               # pixels a side that the tower takes
 ) -> torch.Tensor:                           # (N, 3, size, size) float32
-    "Grey pictures as a tower's input: resized if need be (antialiased bilinear), repeated to three channels, normalised."
+    """Grey pictures as a tower's input: resized if need be (antialiased bilinear),
+    repeated to three channels, normalised."""
     x = torch.as_tensor(np.array(images, np.float32))[:, None]                                    # (N, 1, S, S)
-    if x.shape[-1] != size: x = F.interpolate(x, size=(size, size), mode='bilinear', antialias=True, align_corners=False)
+    if x.shape[-1] != size:
+        x = F.interpolate(x, size=(size, size), mode='bilinear', antialias=True, align_corners=False)
     return (x - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)

@@ -39,7 +39,8 @@ class Recipe:
     @property
     def sigmas_mm(self) -> list[float]: return (self.params['imageType'].get('LoG') or {}).get('sigma', [])
 
-def _recipe_file(name): return yaml.safe_load((importlib.resources.files('autorad_lung')/'recipes'/name).read_text(encoding='utf-8'))
+def _recipe_file(name):
+    return yaml.safe_load((importlib.resources.files('autorad_lung')/'recipes'/name).read_text(encoding='utf-8'))
 
 # %% ../nbs/04b_radiomics.ipynb #78ce70e2
 @functools.cache
@@ -47,11 +48,13 @@ def recipe(
     name: str = 'paper', # 'paper' (1,500), 'paper1502', 'true2d' (1,497) or 'volume' (1,502, the whole 3-D mask)
 ) -> Recipe:
     "The recipe of that name, its list of names declared in `recipes/names.yaml` and counted."
-    if name not in RECIPES: raise CompanionError(f'there is no recipe {name!r}', 'recipe', f'choose one of {", ".join(RECIPES)}')
+    if name not in RECIPES:
+        raise CompanionError(f'there is no recipe {name!r}', 'recipe', f'choose one of {", ".join(RECIPES)}')
     declared = _recipe_file('names.yaml'); mine, features = declared['recipes'][name], declared['features']
     shape = [f'original_{c}_{f}' for c in ('shape', 'shape2D') for f in mine.get(c, [])]
     rest = [f'{image}_{c}_{f}' for image in mine['images'] for c in features if not c.startswith('shape') for f in features[c]]
-    if len(shape + rest) != mine['count']: raise AssertionError(f'names.yaml: {name} lists {len(shape + rest)} names and announces {mine["count"]}')
+    if len(shape + rest) != mine['count']:
+        raise AssertionError(f'names.yaml: {name} lists {len(shape + rest)} names and announces {mine["count"]}')
     return Recipe(name, _recipe_file(f'{name}.yaml'), tuple(shape + rest), mine['mask'])
 
 # %% ../nbs/04b_radiomics.ipynb #c7d93ecb
@@ -60,7 +63,8 @@ TEXTURE = ('glcm', 'glrlm', 'glszm', 'gldm', 'ngtdm')
 def _transform(image: str) -> str: return 'log' if image.startswith('log-sigma') else image.split('-')[0]
 
 def families(names) -> pd.DataFrame:
-    "One row a feature: name, image, cls, feature, transform ('original', 'wavelet', 'log', 'lbp', ...), family ('shape', 'firstorder', 'texture'), needs_3d (margin in z)."
+    """One row a feature: name, image, cls, feature, transform ('original', 'wavelet', 'log', 'lbp', ...),
+    family ('shape', 'firstorder', 'texture'), needs_3d (margin in z)."""
     rows = []
     for n in names:
         image, cls, feature = n.rsplit('_', 2)
@@ -81,7 +85,8 @@ def select(
     for word in words:
         parts = word.removeprefix('not ').split('|')
         for p in parts:
-            if p not in sets: raise CompanionError(f'there is no family {p!r}', 'features', f'known: {", ".join(sorted(set(f.family) | set(f.cls) | set(f.transform)))}, needs-3d')
+            if p not in sets:
+                raise CompanionError(f'there is no family {p!r}', 'features', f'known: {", ".join(sorted(set(f.family) | set(f.cls) | set(f.transform)))}, needs-3d')
         keep &= np.any([sets[p] for p in parts], axis=0) ^ word.startswith('not ')
     return list(f.name[keep])
 
@@ -99,7 +104,8 @@ def slices_needed(recipe: Recipe, dz_mm: float) -> int:
 
 # %% ../nbs/04b_radiomics.ipynb #49f6223e
 def pad_z(hu: np.ndarray, mask: np.ndarray, n: int = 4) -> tuple[np.ndarray, np.ndarray, int]:
-    "Repeat the outer slices until there are `n`; the mask gets empty ones. Returns both, and the number of slices added."
+    """Repeat the outer slices until there are `n`; the mask gets empty ones.
+    Returns both, and the number of slices added."""
     add = max(0, n - len(hu)); before = add // 2
     width = ((before, add - before), (0, 0), (0, 0))
     return np.pad(hu, width, 'edge'), np.pad(mask, width), add
@@ -111,10 +117,11 @@ class Crop:
     hu: np.ndarray           # int16 (Z, Y, X)
     mask: np.ndarray         # bool (Z, Y, X)
     spacing_mm: tuple        # (dz, dy, dx)
-    short: np.ndarray        # int (3, 2): voxels of needed margin that the image did not have, below and above, for z, y, x
+    short: np.ndarray  # int (3, 2): voxels of needed margin that the image did not have, below and above, for z, y, x
     padded_z: int            # slices added
 
-def _box(mask): return np.array([[(a := np.flatnonzero(mask.any(tuple({0, 1, 2} - {k}))))[0], a[-1] + 1] for k in range(3)])
+def _box(mask):
+    return np.array([[(a := np.flatnonzero(mask.any(tuple({0, 1, 2} - {k}))))[0], a[-1] + 1] for k in range(3)])
 
 # %% ../nbs/04b_radiomics.ipynb #75f8b90b
 def _cut(box: np.ndarray, shape: tuple, keep: np.ndarray, whole: bool) -> tuple[slice, ...]:
@@ -148,10 +155,13 @@ def crop(
 def _checked(hu, mask, spacing_mm) -> tuple[np.ndarray, np.ndarray]:
     "Arrays as the engines want them: whole HU in int16, bool; whatever cannot be a CT and its mask is refused."
     hu, mask = np.asarray(hu), np.asarray(mask) != 0
-    if hu.ndim != 3 or hu.shape != mask.shape: raise CompanionError(f'image {hu.shape} and mask {mask.shape} differ, or are not 3-D', 'mask', 'give (slice, row, column) arrays of one shape')
-    if spacing_mm is None or len(spacing_mm) != 3 or min(spacing_mm) <= 0: raise CompanionError(f'spacing {spacing_mm} is not three positive numbers', 'spacing_mm', 'give (dz, dy, dx) in mm')
+    if hu.ndim != 3 or hu.shape != mask.shape:
+        raise CompanionError(f'image {hu.shape} and mask {mask.shape} differ, or are not 3-D', 'mask', 'give (slice, row, column) arrays of one shape')
+    if spacing_mm is None or len(spacing_mm) != 3 or min(spacing_mm) <= 0:
+        raise CompanionError(f'spacing {spacing_mm} is not three positive numbers', 'spacing_mm', 'give (dz, dy, dx) in mm')
     if not mask.any(): raise CompanionError('the mask is empty', 'mask', 'outline the nodule, or leave it out')
-    if not np.isfinite(hu).all() or np.abs(hu).max() > 32767: raise CompanionError('the image is not in HU (NaN, infinite, or beyond 32,767)', 'image', 'give Hounsfield units')
+    if not np.isfinite(hu).all() or np.abs(hu).max() > 32767:
+        raise CompanionError('the image is not in HU (NaN, infinite, or beyond 32,767)', 'image', 'give Hounsfield units')
     if not hu.any(): raise CompanionError('the image is 0 everywhere', 'image', 'give Hounsfield units: air is -1000')
     return np.rint(hu).astype('i2') if hu.dtype != np.int16 else hu, mask
 
@@ -160,7 +170,8 @@ CAUSES = {'lbp': 'pip install scikit-image (without it PyRadiomics drops LBP in 
           'wavelet': 'pip install PyWavelets', 'original': 'check the version: pip install --no-build-isolation pyradiomics==3.0.1'}
 
 def declared(values: dict, recipe: Recipe) -> np.ndarray:
-    "Values in the recipe's order, float64 (F,); complex ones, from eigenvalues in newer NumPy, by their real part. One name more or less is a `CompanionError`."
+    """Values in the recipe's order, float64 (F,); complex ones, from eigenvalues in newer NumPy,
+    by their real part. One name more or less is a `CompanionError`."""
     wanted = set(recipe.names)
     if values.keys() != wanted:
         missing, extra = [n for n in recipe.names if n not in values], [n for n in values if n not in wanted]
@@ -183,7 +194,8 @@ def _extractor(params: str) -> RadiomicsFeatureExtractor:
 
 # %% ../nbs/04b_radiomics.ipynb #350f6421
 def filtered(kind: str, hu: np.ndarray, spacing_mm, scan_max: float | None, settings: dict):
-    "PyRadiomics' images of one type, (image, name, settings), with max |HU| of the scan in place of the crop's where the filter scales by it."
+    """PyRadiomics' images of one type, (image, name, settings),
+    with max |HU| of the scan in place of the crop's where the filter scales by it."""
     fn, n = getattr(imageoperations, f'get{kind}Image'), len(hu)
     if scan_max is None or kind not in SCALED_BY_MAXIMUM:
         yield from fn(_sitk(hu, spacing_mm), None, **settings)
@@ -200,7 +212,8 @@ def _bounded(image, mask, name, settings):
 # %% ../nbs/04b_radiomics.ipynb #e75a6937
 @np.errstate(all='ignore')
 def pyradiomics_features(hu: np.ndarray, mask: np.ndarray, spacing_mm, recipe: Recipe, scan_max: float | None = None) -> dict:
-    "The reference engine: name -> value, from PyRadiomics' own filters and feature classes. `scan_max`: max |HU| of the whole scan, None for the crop's."
+    """The reference engine: name -> value, from PyRadiomics' own filters and feature classes.
+    `scan_max`: max |HU| of the whole scan, None for the crop's."""
     ex = _extractor(json.dumps(recipe.params)); roi = _sitk(mask.astype('u4'), spacing_mm)
     box, _ = imageoperations.checkMask(_sitk(hu, spacing_mm), roi, **ex.settings)
     values = ex.computeShape(_sitk(hu, spacing_mm), roi, box, **ex.settings)
@@ -208,20 +221,23 @@ def pyradiomics_features(hu: np.ndarray, mask: np.ndarray, spacing_mm, recipe: R
         for image, name, settings in filtered(kind, hu, spacing_mm, scan_max, ex.settings | (custom or {})):
             _bounded(image, mask, name, settings)
             with warnings.catch_warnings():
-                warnings.simplefilter('ignore', RuntimeWarning)                 # means of nothing: the NaN are counted in the row
+                warnings.simplefilter('ignore', RuntimeWarning)  # means of nothing: the NaN are counted in the row
                 values |= ex.computeFeatures(*imageoperations.cropToTumorMask(image, roi, box), name, **settings)
     return values
 
 # %% ../nbs/04b_radiomics.ipynb #48fc7c61
 def _fast(hu, mask, spacing_mm, recipe, scan_max) -> dict:
-    from autorad_lung.radiomics_fast import fast_features, fast_names    # here: compiled code is loaded only where it is used
+    # here: compiled code is loaded only where it is used
+    from autorad_lung.radiomics_fast import fast_features, fast_names
     return dict(zip(fast_names(recipe.name), fast_features(hu, mask, spacing_mm, recipe.name, scan_max)))
 
 ENGINES = {'fast': _fast, 'pyradiomics': pyradiomics_features}
 
 def engine_for(engine: str, r: Recipe) -> str:
-    "The engine that will be used: the fast one knows the slice recipes by name; a whole volume, or a recipe of one's own, goes to PyRadiomics."
-    if engine not in ENGINES: raise CompanionError(f'there is no engine {engine!r}', 'engine', f'choose one of {", ".join(ENGINES)}')
+    """The engine that will be used: the fast one knows the slice recipes by name;
+    a whole volume, or a recipe of one's own, goes to PyRadiomics."""
+    if engine not in ENGINES:
+        raise CompanionError(f'there is no engine {engine!r}', 'engine', f'choose one of {", ".join(ENGINES)}')
     return engine if r.mask == 'slice' and r.name in RECIPES and r == recipe(r.name) else 'pyradiomics'
 
 def _values(c: Crop, recipe: Recipe, engine: str, scan_max: float | None) -> np.ndarray:
@@ -231,13 +247,16 @@ def _values(c: Crop, recipe: Recipe, engine: str, scan_max: float | None) -> np.
 # %% ../nbs/04b_radiomics.ipynb #6ff4517c
 def read_volume(path: Path) -> sitk.Image:
     "Any file that SimpleITK reads."
-    if Path(path).is_dir(): raise CompanionError('is a folder', path, 'give a file; of DICOM, the series written as one NIfTI file')
+    if Path(path).is_dir():
+        raise CompanionError('is a folder', path, 'give a file; of DICOM, the series written as one NIfTI file')
     if not Path(path).is_file(): raise CompanionError('there is no such file', path, 'check the path')
     try: return sitk.ReadImage(str(path))
-    except RuntimeError: raise CompanionError('SimpleITK cannot read this file', path, 'give NIfTI, NRRD or MetaImage') from None
+    except RuntimeError:
+        raise CompanionError('SimpleITK cannot read this file', path, 'give NIfTI, NRRD or MetaImage') from None
 
 def _upright(image: sitk.Image) -> sitk.Image:
-    "Axial slices from the feet to the head, rows and columns unmirrored: the axes in which `sources.upright` keeps a volume."
+    """Axial slices from the feet to the head, rows and columns unmirrored:
+    the axes in which `sources.upright` keeps a volume."""
     if image.GetDimension() != 3: return image                    # refused by its shape
     axes = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
     return sitk.DICOMOrient(image, 'RAS' if axes[:2] == 'RA' else 'LPS')
@@ -248,7 +267,8 @@ def _grid(image: sitk.Image) -> np.ndarray:
 
 # %% ../nbs/04b_radiomics.ipynb #d358d259
 def _load(image, mask, spacing_mm):
-    "Image and mask as arrays, and the spacing. Two images must lie on one grid; beside an array, an image stays as it is stored."
+    """Image and mask as arrays, and the spacing. Two images must lie on one grid;
+    beside an array, an image stays as it is stored."""
     image, mask = (read_volume(v) if isinstance(v, (str, Path)) else v for v in (image, mask))
     if isinstance(image, sitk.Image) and isinstance(mask, sitk.Image):
         image, mask = _upright(image), _upright(mask)
@@ -287,7 +307,8 @@ def _scan_rule(rule: str, hu, recorded):
 
 @functools.lru_cache(8)
 def _extremes(names: tuple, width: float):
-    "Where each image's maximum and minimum stand among the features, and its bin width; `exponential` has a fixed number of bins."
+    """Where each image's maximum and minimum stand among the features, and its bin width;
+    `exponential` has a fixed number of bins."""
     at = {n: i for i, n in enumerate(names)}
     images = [n.rsplit('_', 2)[0] for n in names if n.endswith('_firstorder_Maximum') and not n.startswith('exponential')]
     return *(np.array([at[f'{i}_firstorder_{m}imum'] for i in images]) for m in ('Max', 'Min')), np.array([1 if i == 'lbp-2D' else width for i in images])
@@ -302,11 +323,13 @@ def _scan_ends(nodule: Nodule) -> np.ndarray:
     "Sides (3, 2) at which the scan itself ends, as far as the record tells: no margin is missing there."
     if 'region cut by the scan' not in nodule.flags: return np.zeros((3, 2), bool)
     low = np.array(nodule.origin_zyx); high = low + nodule.hu.shape
-    return np.stack([low == 0, [low[0] > 0 and (high[1:] < 512).all() and (low[1:] > 0).all(), *(high[1:] == 512)]], 1)   # above: the last cause left
+    # above: the last cause left
+    return np.stack([low == 0, [low[0] > 0 and (high[1:] < 512).all() and (low[1:] > 0).all(), *(high[1:] == 512)]], 1)
 
 # %% ../nbs/04b_radiomics.ipynb #7d0984ec
 def nodule_features(nodule: Nodule, protocol: Protocol) -> dict:
-    "One row: flags and `features` float64 (F,), for the consensus mask and the protocol's slice, recipe, engine and rule for the scan's maximum."
+    """One row: flags and `features` float64 (F,), for the consensus mask and the protocol's slice,
+    recipe, engine and rule for the scan's maximum."""
     r = recipe(protocol.recipe)
     hu, scan_max, missing = _scan_rule(protocol.scan_maximum, nodule.hu, nodule.scan_max_abs_hu)
     c = crop(hu, consensus(nodule.masks, protocol.consensus), nodule.spacing_mm, r, protocol.slice_rule)
@@ -337,16 +360,19 @@ def radiomics_table(
     about = _settings(protocol); common = content_key(about)
     keys = {i: content_key('radiomics', source.key(i), common) for i in ids}
     rows = row_table(functools.partial(_row, protocol=protocol), {i: source.loader(i) for i in ids}, keys, store, 'radiomics', about, **{'desc': 'radiomics'} | parallel)
-    if engine_for(protocol.engine, recipe(protocol.recipe)) == 'fast' and len(rows.table): recheck(source, rows, protocol, store, **parallel)
+    if engine_for(protocol.engine, recipe(protocol.recipe)) == 'fast' and len(rows.table):
+        recheck(source, rows, protocol, store, **parallel)
     return rows
 
 # %% ../nbs/04b_radiomics.ipynb #a003d5a8
 def floors(names) -> np.ndarray:
-    "Below this a value counts as this large when differences are taken: 1e-5; for the skewness of LoG images .01, since ITK's float32 moves it by some 3e-7 even where it is near 0."
+    """Below this a value counts as this large when differences are taken: 1e-5; for the skewness of LoG images .01,
+    since ITK's float32 moves it by some 3e-7 even where it is near 0."""
     return np.array([1e-2 if n.startswith('log-') and n.endswith('Skewness') else 1e-5 for n in names])
 
 def relative_difference(a: np.ndarray, b: np.ndarray, floor=1e-5) -> np.ndarray:
-    "|a - b| over the larger of |a|, |b| and `floor` (below 1e-11 it is rounding); 0 where both are NaN, infinite where one is."
+    """|a - b| over the larger of |a|, |b| and `floor` (below 1e-11 it is rounding);
+    0 where both are NaN, infinite where one is."""
     d = np.abs(a - b) / np.maximum(floor, np.maximum(np.abs(a), np.abs(b)))
     return np.where(np.isnan(a) & np.isnan(b), 0., np.where(np.isnan(a) ^ np.isnan(b), np.inf, d))
 
@@ -359,7 +385,8 @@ def tolerance(names) -> np.ndarray:
 def _say(line: str): print(line)      # once a process: a sweep checks the same rows again and again
 
 def recheck(source: Source, rows: Rows, protocol: Protocol, store: Store, n: int = 5, **parallel) -> dict:
-    "Recompute `n` nodules with PyRadiomics (drawn by the rows' keys); print and keep the largest difference, and refuse one above `tolerance`."
+    """Recompute `n` nodules with PyRadiomics (drawn by the rows' keys);
+    print and keep the largest difference, and refuse one above `tolerance`."""
     key = content_key('radiomics check', list(rows.table['key']), n)
     if (folder := store.open('radiomics check', key)) is None:
         usable = [i for i, levels in enumerate(rows.table['levels']) if levels <= MAX_LEVELS]
@@ -367,7 +394,8 @@ def recheck(source: Source, rows: Rows, protocol: Protocol, store: Store, n: int
         ids, log = [rows.table['nodule_id'][i] for i in picked], tolerance(recipe(protocol.recipe).names) > 1e-6
         reference = [r['features'] for r in pmap(functools.partial(_row, protocol=protocol.replace(engine='pyradiomics')), [source.loader(i) for i in ids], **{'desc': 'check', **parallel})]
         d = relative_difference(np.reshape(reference, (len(ids), -1)), rows.arrays['features'][picked], floors(recipe(protocol.recipe).names))
-        with store.publish('radiomics check', key) as f: write_json(f/'check.json', {'nodules': ids, 'largest': float(d[:, ~log].max(initial=0)), 'largest_log': float(d[:, log].max(initial=0))})
+        with store.publish('radiomics check', key) as f:
+            write_json(f/'check.json', {'nodules': ids, 'largest': float(d[:, ~log].max(initial=0)), 'largest_log': float(d[:, log].max(initial=0))})
         folder = store.folder('radiomics check', key)
     found = json.loads((folder/'check.json').read_text())
     _say(f'fast against PyRadiomics on {len(found["nodules"])} random nodules: largest difference {found["largest"]:.1e}, LoG {found["largest_log"]:.1e}')
@@ -382,7 +410,8 @@ def nan_prone(names) -> list[str]:
 
 # %% ../nbs/04b_radiomics.ipynb #389825f9
 class VoxelShuffled(Source):
-    "A source whose nodules' HU are shuffled among the voxels that any reader outlined, slice by slice; seeded by the nodule's id."
+    """A source whose nodules' HU are shuffled among the voxels that any reader outlined,
+    slice by slice; seeded by the nodule's id."""
     def __init__(self, source: Source):
         self.source, self.name, self.caption = source, f'{source.name}, voxels shuffled', f'{source.caption}; voxels shuffled inside the mask'
         super().__init__(source.rows)

@@ -13,14 +13,18 @@ P = ['p_benign', 'p_unsure', 'p_malignant']
 @pytest.fixture(scope='session')
 def tree(tmp_path_factory, clustered):
     "Forty simulated nodules as files with a table, and ten more that no table names."
-    d = tmp_path_factory.mktemp('use'); shutil.copytree(clustered, d/'phantom'); source = Study(out=d/'phantom', quick=True, settings='limit=60', workers=1)
+    d = tmp_path_factory.mktemp('use')
+    shutil.copytree(clustered, d/'phantom')
+    source = Study(out=d/'phantom', quick=True, settings='limit=60', workers=1)
     rows = []
     for name in source.ids:
         n = source.input.load(name); affine = np.diag([-n.spacing_mm[2], -n.spacing_mm[1], n.spacing_mm[0], 1.])
-        for kind, a in ('image', n.hu), ('mask', (n.masks.sum(0) * 2 >= len(n.masks)).astype('u1')): nib.save(nib.Nifti1Image(np.ascontiguousarray(a.T), affine), d/f'{name}-{kind}.nii.gz')
+        for kind, a in ('image', n.hu), ('mask', (n.masks.sum(0) * 2 >= len(n.masks)).astype('u1')):
+            nib.save(nib.Nifti1Image(np.ascontiguousarray(a.T), affine), d/f'{name}-{kind}.nii.gz')
         rows.append(dict(nodule_id=name, patient_id=n.patient_id, image=f'{name}-image.nii.gz', mask=f'{name}-mask.nii.gz', malignancy=source.input.row(name)['malignancy'], scan_max_abs_hu=n.scan_max_abs_hu))
     table = pd.DataFrame(rows); new = table.patient_id.isin(table.patient_id.unique()[-8:])
-    table[~new].to_csv(d/'nodules.csv', index=False); table[new].drop(columns='malignancy').to_csv(d/'new.csv', index=False)
+    table[~new].to_csv(d/'nodules.csv', index=False)
+    table[new].drop(columns='malignancy').to_csv(d/'new.csv', index=False)
     return d
 
 @pytest.fixture(scope='session')
@@ -32,24 +36,32 @@ def model(tree):
 def test_the_folder_explains_itself(model):
     assert sorted(p.name for p in model.iterdir()) == ['README.md', 'model.json', 'model.safetensors']
     about, card = json.loads((model/'model.json').read_text()), (model/'README.md').read_text()
-    assert about['seed'] == 0 and about['ranges']['diameter_mm'][0] > 1 and len(about['feature_names']) == 1500 and 'Research use only' in card
-    assert str(about['n']['held_out']) in card and not any(str(p) in (model/'model.json').read_text() + card for p in (model, model.parent))      # no path of this machine
+    assert about['seed'] == 0 and about['ranges']['diameter_mm'][0] > 1
+    assert len(about['feature_names']) == 1500 and 'Research use only' in card
+    # no path of this machine
+    assert str(about['n']['held_out']) in card
+    assert not any(str(p) in (model/'model.json').read_text() + card for p in (model, model.parent))
 
 def test_new_nodules_from_a_table(tree, model):
     said = autorad('predict', '--model', model, '--csv', tree/'new.csv', '--out', tree/'answers.csv', '--cache', tree/'cache').stdout
     rows, asked = pd.read_csv(tree/'answers.csv', keep_default_na=False), pd.read_csv(tree/'new.csv')
-    assert rows.nodule_id.tolist() == asked.nodule_id.tolist() and np.allclose(rows[P].sum(axis=1), 1) and (rows.problem == '').all()
+    assert rows.nodule_id.tolist() == asked.nodule_id.tolist() and np.allclose(rows[P].sum(axis=1), 1)
+    assert (rows.problem == '').all()
     assert all(name in said for name in rows.nodule_id) and 'not for diagnosis' in said
 
 def test_one_nodule_or_several_labels_give_the_same(tree, model):
     one = pd.read_csv(tree/'new.csv').iloc[0]
-    mask = nib.load(tree/one['mask']); a = np.asanyarray(mask.dataobj).astype('u1'); b = a * 3; b[0, 0, :2] = b[1, 1, :2] = b[0, 1, :2] = b[1, 0, :2] = 1
+    mask = nib.load(tree/one['mask'])
+    a = np.asanyarray(mask.dataobj).astype('u1')
+    b = a * 3
+    b[0, 0, :2] = b[1, 1, :2] = b[0, 1, :2] = b[1, 0, :2] = 1
     nib.save(nib.Nifti1Image(b, mask.affine), tree/'two.nii.gz')
     rows = {}
     for name in (one['mask'], 'two.nii.gz'):
         autorad('predict', '--model', model, '--image', tree/one['image'], '--mask', tree/name, '--out', tree/'one.csv', '--cache', tree/'cache', '--maps', tree/'maps')
         rows[name] = pd.read_csv(tree/'one.csv', keep_default_na=False).set_index('label')
-    assert len(list((tree/'maps').glob('two-*.png'))) == 2 and rows['two.nii.gz'].index.tolist() == [1, 3] and np.array_equal(rows['two.nii.gz'].loc[3, P].astype(float), rows[one['mask']].loc[0, P].astype(float))
+    assert len(list((tree/'maps').glob('two-*.png'))) == 2 and rows['two.nii.gz'].index.tolist() == [1, 3]
+    assert np.array_equal(rows['two.nii.gz'].loc[3, P].astype(float), rows[one['mask']].loc[0, P].astype(float))
 
 def test_a_bad_nodule_is_reported_and_the_others_predicted(tree, model):
     t = pd.read_csv(tree/'new.csv').head(2); t.loc[1, 'mask'] = 'gone.nii.gz'; t.to_csv(tree/'bad.csv', index=False)
@@ -70,20 +82,25 @@ def test_a_second_training_gives_the_same_bytes(tree, model):
 
 @pytest.mark.slow
 def test_real_nodules_of_held_back_patients(lidc_voi, tmp_path):
-    "Train on three quarters of the patients, predict the rest from their files: better than chance beyond the interval, in the scores that its class weights serve (accuracy is not one of them), and sets that cover."
+    """Train on three quarters of the patients, predict the rest from their files: better than chance beyond the
+    interval, in the scores that its class weights serve (accuracy is not one of them), and sets that cover."""
     from autorad_lung import metrics
     from autorad_lung.calibration import coverage_bounds
     from autorad_lung.cohort import inner_split
     t = pd.read_csv(lidc_voi/'nodules.csv', dtype=str, keep_default_na=False)
     for c in ('image', 'mask'): t[c] = [str((lidc_voi/p).resolve()) for p in t[c]]
-    mean = t.malignancy.map(lambda s: np.mean([int(v) for v in s.split(';')])); label = np.where(mean < 2.5, 0, np.where(mean > 3.5, 2, 1))
+    mean = t.malignancy.map(lambda s: np.mean([int(v) for v in s.split(';')]))
+    label = np.where(mean < 2.5, 0, np.where(mean > 3.5, 2, 1))
     rest, new = inner_split(t.patient_id, label, .25, 7)
-    t.iloc[rest].to_csv(tmp_path/'nodules.csv', index=False); t.iloc[new].drop(columns='malignancy').to_csv(tmp_path/'new.csv', index=False)
+    t.iloc[rest].to_csv(tmp_path/'nodules.csv', index=False)
+    t.iloc[new].drop(columns='malignancy').to_csv(tmp_path/'new.csv', index=False)
     autorad('train', '--source', 'nifti', '--data', tmp_path, '--run', tmp_path/'run', '--out', tmp_path/'model')
     autorad('predict', '--model', tmp_path/'model', '--csv', tmp_path/'new.csv', '--out', tmp_path/'answers.csv', '--cache', tmp_path/'run'/'cache')
     rows, y = pd.read_csv(tmp_path/'answers.csv', keep_default_na=False), label[new]
-    p = rows[P].to_numpy(float); covered = np.mean([['benign', 'unsure', 'malignant'][k] in s.split(', ') for k, s in zip(y, rows['set'])])
-    low, _ = coverage_bounds(len(set(t.patient_id.iloc[new])), .9, 80, .999)                 # patients, not nodules: those of one patient are alike
+    p = rows[P].to_numpy(float)
+    covered = np.mean([['benign', 'unsure', 'malignant'][k] in s.split(', ') for k, s in zip(y, rows['set'])])
+    # patients, not nodules: those of one patient are alike
+    low, _ = coverage_bounds(len(set(t.patient_id.iloc[new])), .9, 80, .999)
     answers = pd.DataFrame(dict(nodule_id=rows.nodule_id, patient_id=t.patient_id.iloc[new].to_numpy(), fold=0, seed=0, model='autorad', protocol='', label=y)).join(pd.DataFrame(p, columns=P))
     least = metrics.summary(answers, n_boot=1000).set_index('metric').low
     assert least['balanced_accuracy'] > 1 / 3 and least['macro_auc'] > .5 and low <= covered <= 1

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TRAITS', 'READABLE', 'ABOUT', 'FORMAT', 'LIBRARIES', 'SCORES', 'WHAT', 'SIMULATED', 'LIMITS', 'KEPT', 'FIELDS',
-           'AGAIN', 'TRAIN', 'CALIBRATED', 'ANSWERS', 'traits', 'trait_rows', 'ranges', 'outside', 'assemble',
-           'partition', 'fit_model', 'one_by_one', 'scored', 'probe', 'about_towers', 'card', 'Trained', 'describe',
-           'train_model', 'load_model', 'predict', 'words']
+           'AGAIN', 'TRAIN', 'CALIBRATED', 'LEADS_TO', 'ANSWERS', 'traits', 'trait_rows', 'ranges', 'outside',
+           'assemble', 'partition', 'fit_model', 'one_by_one', 'scored', 'probe', 'about_towers', 'card', 'Trained',
+           'describe', 'train_model', 'load_model', 'predict', 'words']
 
 # %% ../nbs/11e_use.ipynb #69395117
 import dataclasses, json
@@ -20,8 +20,10 @@ import torch
 from safetensors.numpy import load_file
 from threadpoolctl import threadpool_limits
 from . import encoders, metrics, preprocessing, radiomics, training
-from .artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, versions, write_arrays, write_json, write_text
-from .calibration import check, conformal_sets, coverage_bounds, enough, fit_temperature, set_words, tempered
+from .artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, versions
+from .artifacts import write_arrays, write_json, write_text
+from .calibration import check, conformal_sets, coverage_bounds, enough, fit_temperature
+from .calibration import set_words, tempered
 from .cohort import inner_split
 
 # %% ../nbs/11e_use.ipynb #e3b3fba0
@@ -49,7 +51,8 @@ def traits(loader: Callable[[], Nodule], level: float) -> dict:
     if not m.any(): raise CompanionError('the consensus mask is empty', n.nodule_id, 'lower the field `consensus`')
     low, high = np.percentile(n.hu[m], (5, 95))
     return dict(nodule_id=n.nodule_id, pixel_spacing_mm=n.spacing_mm[1], slice_spacing_mm=n.spacing_mm[0],
-                diameter_mm=preprocessing.equivalent_diameter_mm(m, n.spacing_mm), hu_p05=float(low), hu_p95=float(high),
+                diameter_mm=preprocessing.equivalent_diameter_mm(m, n.spacing_mm),
+                hu_p05=float(low), hu_p95=float(high),
                 scan_max_abs_hu=np.nan if n.scan_max_abs_hu is None else float(n.scan_max_abs_hu))
 
 # %% ../nbs/11e_use.ipynb #433e9723
@@ -79,11 +82,14 @@ def _beyond(v: float, low: float, high: float) -> bool:
 
 def outside(row: dict, seen: dict) -> list[str]:
     "Sentences on what is outside the ranges: the field, the value and the range."
-    wrong = [f'{words} {_number(row[k])} {unit} is outside {" to ".join(map(_number, seen[k]))} {unit}, which is what the model saw'
-             for k, (words, unit) in TRAITS.items() if seen[k] and _beyond(row[k], *seen[k])]
+    def told(k, words, unit):
+        span = ' to '.join(map(_number, seen[k]))
+        return f'{words} {_number(row[k])} {unit} is outside {span} {unit}, which is what the model saw'
+    wrong = [told(k, *words) for k, words in TRAITS.items() if seen[k] and _beyond(row[k], *seen[k])]
     axes, known = row['orientation'], seen['orientation']
     if axes in known: return wrong
-    return [*wrong, f'image axes {axes or "unknown"} are not among {", ".join(known)}, which the model saw: the picture is turned by half']
+    unlike = f'image axes {axes or "unknown"} are not among {", ".join(known)}, which the model saw'
+    return [*wrong, f'{unlike}: the picture is turned by half']
 
 # %% ../nbs/11e_use.ipynb #e6a35084
 READABLE = {'size', 'radiomics', 'embedding'}   # parts of a dataset that come from an image and a mask alone
@@ -98,7 +104,7 @@ def assemble(
     source: Source, ids: list[str],
     protocol: Protocol, parts: set,    # what the model reads
     store: Store, **parallel,
-) -> tuple[Dataset, Rows, pd.DataFrame]: # rows of the good nodules; their pictures; the quarantine: item, reason, where, remedy
+) -> tuple[Dataset, Rows, pd.DataFrame]: # the good nodules; their pictures; quarantine: item, reason, where, remedy
     "A dataset of new nodules."
     side, loaders = encoders.tower(protocol.image_tower, 'image').size, {i: source.loader(i) for i in ids}
     images, features = preprocessing.image_table(source, ids, protocol, side, store, **parallel), None
@@ -113,7 +119,8 @@ def assemble(
     values = _picked(features, good, failed).arrays['features'] if names and good else np.zeros((len(good), len(names)))
     measured = dict(zip([i for i in ids if i not in set(sizes.quarantine['item'])], sizes.table.to_dict('records')))
     table = pd.DataFrame([_about(source.row(i), measured[i]) for i in good], columns=ABOUT)
-    embedding = _embedded(pictures, protocol, store, **parallel) if 'embedding' in parts and good else np.zeros((len(good), 0), 'f4')
+    embedding = np.zeros((len(good), 0), 'f4')
+    if 'embedding' in parts and good: embedding = _embedded(pictures, protocol, store, **parallel)
     return Dataset(table, values, names, embedding), pictures, failed
 
 # %% ../nbs/11e_use.ipynb #c129f7e0
@@ -153,7 +160,8 @@ def fit_model(model: str, study: Study, train: np.ndarray, val: np.ndarray, seed
     try:
         torch.set_num_threads(1)
         with threadpool_limits(1):
-            rival, _ = training.fit(model, study.dataset, train, val, study.protocol, study.store, seed, checkpoint=checkpoint)
+            rival, _ = training.fit(model, study.dataset, train, val, study.protocol, study.store, seed,
+                                    checkpoint=checkpoint)
     finally: torch.set_num_threads(threads)
     checkpoint.unlink(missing_ok=True)
     return rival
@@ -167,7 +175,8 @@ def _finite(v: float) -> float | None: return None if v != v else round(float(v)
 
 def scored(models: dict[str, np.ndarray], dataset: Dataset, held: np.ndarray, seed: int) -> list[dict]:
     "Scores of held-out nodules with 95 % intervals (resampled patients), one record a model and score."
-    rows = dataset.table.iloc[held][['nodule_id', 'patient_id', 'label']].assign(fold=0, seed=seed, protocol='model folder')
+    rows = dataset.table.iloc[held][['nodule_id', 'patient_id', 'label']]
+    rows = rows.assign(fold=0, seed=seed, protocol='model folder')
     answers = pd.concat([rows.assign(model=m, **dict(zip(PROBABILITIES, p.T))) for m, p in models.items()])
     return [dict(model=r.model, score=r.metric, estimate=_finite(r.estimate), low=_finite(r.low), high=_finite(r.high))
             for r in metrics.summary(answers).itertuples()]
@@ -178,7 +187,8 @@ FORMAT, LIBRARIES = 1, ('autorad-lung', 'numpy', 'scikit-learn', 'torch', 'trans
 def _probe_embedding(protocol: Protocol, store: Store) -> np.ndarray:
     s = encoders.tower(protocol.image_tower, 'image').size
     picture = (np.add.outer(np.arange(s), 2 * np.arange(s)) % s / s).astype('f4')[None]
-    return encoders.embed_table(picture, [content_key('probe', 1)], protocol.image_tower, store, quiet=True).arrays['embedding']
+    key = [content_key('probe', 1)]
+    return encoders.embed_table(picture, key, protocol.image_tower, store, quiet=True).arrays['embedding']
 
 def probe(rival: Rival, protocol: Protocol, store: Store, median: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The tower's embedding of a fixed picture,
@@ -200,7 +210,8 @@ def about_towers(rival: Rival, protocol: Protocol) -> dict:
             for kind, t in records.items()}
 
 # %% ../nbs/11e_use.ipynb #c91c497c
-SCORES = {'accuracy': 'Accuracy', 'balanced_accuracy': 'Balanced accuracy', 'macro_auc': 'Macro AUC', 'log_loss': 'Log loss'}
+SCORES = {'accuracy': 'Accuracy', 'balanced_accuracy': 'Balanced accuracy',
+          'macro_auc': 'Macro AUC', 'log_loss': 'Log loss'}
 
 def _score(r: dict | None) -> str:
     if r is None: return ''
@@ -210,7 +221,8 @@ def _score_lines(metrics: list[dict]) -> list[str]:
     found = {(r['model'], r['score']): r for r in metrics}
     models = dict.fromkeys(r['model'] for r in metrics)
     rows = [[model_name(m), *(_score(found.get((m, k))) for k in SCORES)] for m in models]
-    return [f'| {" | ".join(["", *SCORES.values()]).strip()} |', '|---|---|---|---|---|', *(f'| {" | ".join(r)} |' for r in rows)]
+    head = [f'| | {" | ".join(SCORES.values())} |', '|---|---|---|---|---|']
+    return [*head, *(f'| {" | ".join(r)} |' for r in rows)]
 
 def _span_lines(seen: dict) -> list[str]:
     span = lambda k, unit: f'{seen[k][0]:.4g} to {seen[k][1]:.4g} {unit}' if seen[k] else 'not recorded'
@@ -221,24 +233,26 @@ def _check_words(k: dict | None) -> str:
     "What the check by halves found."
     if not k: return 'The held-out patients are too few to check the sets by halves.'
     low, high = k['bounds']
-    return (f'In a check by halves of the held-out patients, sets asked for {k["confidence"]:.0%} held the true class in '
-            f'{k["coverage"]:.1%} of {k["n"]} nodules (independent nodules would give {low:.0%} to {high:.0%}), '
-            f'with {k["set_size"]:.2f} classes in a set; the log loss went from {k["log_loss"]:.3f} to '
-            f'{k["log_loss_calibrated"]:.3f} by the temperature.')
+    return (f'In a check by halves of the held-out patients, sets asked for {k["confidence"]:.0%} held the true '
+            f'class in {k["coverage"]:.1%} of {k["n"]} nodules (independent nodules would give '
+            f'{low:.0%} to {high:.0%}), with {k["set_size"]:.2f} classes in a set; the log loss went from '
+            f'{k["log_loss"]:.3f} to {k["log_loss_calibrated"]:.3f} by the temperature.')
 
 def _tower_words(kind: str, t: dict) -> str:
     note = f'; {t["note"]}' if t['note'] else ''
     return f'{kind} tower {t["name"]} ({t["source"]}, {t["licence"]}; saw LIDC-IDRI: {t["saw_lidc"]}{note})'
 
 # %% ../nbs/11e_use.ipynb #065bfcf0
-WHAT = ("Gives each lung nodule on CT probabilities of benign, unsure and malignant, as radiologists score them from images "
-        "(LIDC-IDRI's malignancy scores, averaged). That is an opinion about a picture, not pathology.")
+WHAT = ("Gives each lung nodule on CT probabilities of benign, unsure and malignant, as radiologists score them "
+        "from images (LIDC-IDRI's malignancy scores, averaged). That is an opinion about a picture, not pathology.")
 SIMULATED = ('- **The CT was simulated.** Shapes, sizes and scores are real, grey values are not: '
              'this model is for testing software, and must not be shown real patients.')
 LIMITS = [
-    "- One centre's scores are not another's; the sets keep their promise only for nodules drawn as the held-out ones were.",
+    "- One centre's scores are not another's; "
+    "the sets keep their promise only for nodules drawn as the held-out ones were.",
     '- It needs a mask of the nodule, and its answer depends on how that was drawn.',
-    '- `predict` says when spacing, thickness, size or HU are outside the ranges above; inside them there is no guarantee either.',
+    '- `predict` says when spacing, thickness, size or HU are outside the ranges above; '
+    'inside them there is no guarantee either.',
 ]
 
 def card(a: dict) -> str:
@@ -250,10 +264,12 @@ def card(a: dict) -> str:
             f'Cohort `{a["cohort"]}`, seed {a["seed"]}.')
     calibrated = (f'Temperature {c["temperature"]:.4g}, and conformal sets, from the {c["n"]} held-out nodules '
                   f'of {c["patients"]} patients. {_check_words(c["check"])}')
-    title = [f'# {model_name(a["model"])}: a lung nodule model', '', '**Research use only. Not a medical device; not for diagnosis.**']
+    title = [f'# {model_name(a["model"])}: a lung nodule model', '',
+             '**Research use only. Not a medical device; not for diagnosis.**']
     return '\n'.join([
         *title, '', WHAT, '', '## Data', data, f'Frozen: {towers}.', '',
-        '## Scores on the held-out patients', 'With 95 % intervals from resampled patients.', '', *_score_lines(a['metrics']), '',
+        '## Scores on the held-out patients', 'With 95 % intervals from resampled patients.', '',
+        *_score_lines(a['metrics']), '',
         '## Calibration', calibrated, '', '## What it saw', *_span_lines(a['ranges']), '',
         '## Limits', *[SIMULATED] * a['source']['simulated'], *LIMITS, ''])
 
@@ -285,7 +301,8 @@ def _check_folder(folder: Path, new: bool = False):
     if not folder.is_dir():
         raise CompanionError('is a file' if folder.exists() else 'there is no such folder', folder, give)
     if not new and not (folder/'model.json').exists():
-        raise CompanionError('there is no such file: this folder holds no model, or one that was not finished', folder/'model.json', give)
+        raise CompanionError('there is no such file: this folder holds no model, or one that was not finished',
+                             folder/'model.json', give)
     for p in sorted(folder.iterdir()):
         if p.is_symlink() or not p.is_file() or p.suffix not in KEPT:
             raise CompanionError('a model folder holds .safetensors, .json and .md files only', p,
@@ -301,7 +318,8 @@ def _check_coverage(p, labels, patients, confidence, seed) -> dict | None:
 def _rivals(study: Study, rows: tuple, model: str, seed: int) -> dict[str, np.ndarray]:
     "Probabilities of the held-out nodules by the majority class and by size, unless that is the model itself."
     train, val, held = rows
-    return {m: one_by_one(fit_model(m, study, train, val, seed), study.dataset, held) for m in ('majority', 'size') if m != model}
+    others = [m for m in ('majority', 'size') if m != model]
+    return {m: one_by_one(fit_model(m, study, train, val, seed), study.dataset, held) for m in others}
 
 def _looks(study: Study, rows: tuple) -> pd.DataFrame:
     "Traits of what was learnt from."
@@ -339,7 +357,8 @@ def _usable(model: str, study: Study) -> Rival:
     rival = open_model(model, study.protocol, study.store)
     if model not in MODELS or set(rival.parts) - READABLE or model == 'autorad_shuffled':
         raise CompanionError(f'{model} cannot be used on a single nodule', 'model',
-                             'choose one that reads size, radiomics or the embedding, such as autorad, size or radiomics_l2')
+                             'choose one that reads size, radiomics or the embedding, '
+                             'such as autorad, size or radiomics_l2')
     return rival
 
 def _median(d: Dataset, known: np.ndarray) -> dict[str, np.ndarray]:
@@ -365,7 +384,8 @@ def train_model(
     about = describe(study, rival, model, seed, hold_out, rows, p, confidence)
     median = _median(d, np.concatenate([train, val]))
     tested = {f'probe.{k}': v for k, v in (median | probe(rival, study.protocol, study.store, median)).items()}
-    _write(Path(out), rival.state() | {'calibration.p': p, 'calibration.labels': d.labels[held]} | tested, about, study.store)
+    arrays = rival.state() | {'calibration.p': p, 'calibration.labels': d.labels[held]} | tested
+    _write(Path(out), arrays, about, study.store)
     return Trained(rival, about, p, d.labels[held], study.store)
 
 # %% ../nbs/11e_use.ipynb #7c01478d
@@ -380,8 +400,8 @@ def _write(out: Path, arrays: dict, about: dict, store: Store):
     write_json(out/'model.json', about | {'sha256': file_digest(out/'model.safetensors')})
 
 # %% ../nbs/11e_use.ipynb #066fa8c7
-FIELDS = ('format', 'model', 'protocol', 'seed', 'feature_names', 'towers', 'cohort', 'source', 'versions', 'metrics', 'ranges',
-          'scan_maximum_recorded', 'confidence', 'calibration', 'sha256')
+FIELDS = ('format', 'model', 'protocol', 'seed', 'feature_names', 'towers', 'cohort', 'source', 'versions',
+          'metrics', 'ranges', 'scan_maximum_recorded', 'confidence', 'calibration', 'sha256')
 AGAIN, TRAIN = 'train again, or copy the folder again', 'train again with this version'
 
 def _parsed(path: Path) -> dict:
@@ -462,28 +482,32 @@ def _answers(t: Trained, dataset: Dataset, looks: pd.DataFrame, pictures: Rows, 
     told = [_notices(t, r, flags) for r, flags in zip(look, pictures.table['flags'])]
     numbers = dict(zip(PROBABILITIES, p.T)) | dict(zip(CALIBRATED, z.T))
     return pd.DataFrame(dict(nodule_id=ids, diameter_mm=[r['diameter_mm'] for r in look]) | numbers | dict(
-        most_likely=[CLASSES[k] for k in p.argmax(1)], set=set_words(sets), confidence=confidence, notices=told, not_compared=blind))
+        most_likely=[CLASSES[k] for k in p.argmax(1)], set=set_words(sets), confidence=confidence,
+        notices=told, not_compared=blind))
 
 # %% ../nbs/11e_use.ipynb #4c3b2794
+LEADS_TO = {'image': 'a NIfTI file, or the folder of one DICOM series', 'mask': 'a NIfTI file', 'csv': 'the table'}
+
 def _check_paths(image, mask, csv, out):
     """Refuse what leads nowhere or to the wrong kind of thing, by the name that it was given under;
     the table's own paths are its rows' affair."""
     for name, path in dict(image=image, mask=mask, csv=csv).items():
         if path is None: continue
-        kind = 'the table' if name == 'csv' else 'a NIfTI file' + ', or the folder of one DICOM series' * (name == 'image')
+        kind = LEADS_TO[name]
         if not Path(path).exists():
             raise CompanionError('there is no such file', f'{name} {path}', f'mend the path; it is to lead to {kind}')
         if name != 'image' and Path(path).is_dir():
             raise CompanionError('is a folder', f'{name} {path}', f'give {kind}')
     if out is not None and Path(out).is_dir():
-        raise CompanionError('is a folder', f'out {out}', f'name the table to write, such as {Path(out)/"predictions.csv"}')
+        raise CompanionError('is a folder', f'out {out}', f'name the table to write, as {Path(out)/"predictions.csv"}')
 
 def _refuse_all(failed: pd.DataFrame, out) -> CompanionError:
     "The error where no nodule could be used."
     first, n = failed.iloc[0], len(failed)
     if n == 1: return CompanionError(first['reason'], first['where'], first['remedy'])
     kept = f'; the reasons of all are in {out}' if out is not None else ''
-    return CompanionError(f'none of {n} nodules can be used; the first, {first["item"]}: {first["reason"]}', first['where'], first['remedy'] + kept)
+    said = f'none of {n} nodules can be used; the first, {first["item"]}: {first["reason"]}'
+    return CompanionError(said, first['where'], first['remedy'] + kept)
 
 def _all_rows(source: Source, answers: pd.DataFrame, failed: pd.DataFrame) -> pd.DataFrame:
     "A row for each nodule that was asked about, those without an answer with their problem."
@@ -494,7 +518,8 @@ def _all_rows(source: Source, answers: pd.DataFrame, failed: pd.DataFrame) -> pd
     return rows.assign(problem=rows.nodule_id.map(lambda i: why.get(i, '')), **said)
 
 # %% ../nbs/11e_use.ipynb #cac2d91e
-ANSWERS = ['nodule_id', 'diameter_mm', *PROBABILITIES, *CALIBRATED, 'most_likely', 'set', 'confidence', 'notices', 'not_compared']
+ANSWERS = ['nodule_id', 'diameter_mm', *PROBABILITIES, *CALIBRATED,
+           'most_likely', 'set', 'confidence', 'notices', 'not_compared']
 
 def predict(
     model: Path | str | Trained,        # a folder that `train_model` wrote
@@ -513,7 +538,8 @@ def predict(
     confidence = t.about['confidence'] if confidence is None else confidence
     enough(len(t.labels), confidence)
     source = Given(image, mask, csv, whole=t.about['scan_maximum_recorded'])
-    dataset, pictures, failed = assemble(source, source.rows.index.tolist(), t.protocol, set(t.rival.parts), t.store, **parallel)
+    ids, parts = source.rows.index.tolist(), set(t.rival.parts)
+    dataset, pictures, failed = assemble(source, ids, t.protocol, parts, t.store, **parallel)
     good, answers = dataset.table.nodule_id.tolist(), pd.DataFrame(columns=ANSWERS)
     if good:
         looks = trait_rows(source, good, t.protocol.consensus, t.store, **parallel)
@@ -527,7 +553,8 @@ def predict(
 def _words(r: dict) -> str:
     if r['problem']: return f'{r["nodule_id"]}: not predicted. {r["problem"]}'
     numbers = ', '.join(f'{c} {r[f"calibrated_{c}"]:.2f} (raw {r[f"p_{c}"]:.2f})' for c in CLASSES)
-    lines = [f'{r["nodule_id"]} ({r["diameter_mm"]:.1f} mm): {numbers}', f'  with {r["confidence"]:.0%} confidence among: {r["set"]}']
+    lines = [f'{r["nodule_id"]} ({r["diameter_mm"]:.1f} mm): {numbers}',
+             f'  with {r["confidence"]:.0%} confidence among: {r["set"]}']
     lines += [f'  notice: {n}' for n in r['notices'].split('; ') if n]
     if r['not_compared']: lines.append(f'  not compared, because not recorded: {r["not_compared"]}')
     return '\n'.join(lines)

@@ -495,11 +495,11 @@ def _check_paths(image, mask, csv, out):
         if path is None: continue
         kind = LEADS_TO[name]
         if not Path(path).exists():
-            raise CompanionError('there is no such file', f'{name} {path}', f'mend the path; it is to lead to {kind}')
+            raise CompanionError('there is no such file', f'--{name} {path}', f'mend the path; it is to lead to {kind}')
         if name != 'image' and Path(path).is_dir():
-            raise CompanionError('is a folder', f'{name} {path}', f'give {kind}')
+            raise CompanionError('is a folder', f'--{name} {path}', f'give {kind}')
     if out is not None and Path(out).is_dir():
-        raise CompanionError('is a folder', f'out {out}', f'name the table to write, as {Path(out)/"predictions.csv"}')
+        raise CompanionError('is a folder', f'--out {out}', f'name a table, such as {Path(out)/"predictions.csv"}')
 
 def _refuse_all(failed: pd.DataFrame, out) -> CompanionError:
     "The error where no nodule could be used."

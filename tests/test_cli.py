@@ -12,7 +12,8 @@ def on_a_terminal(*args, **env) -> tuple[int, str]:
     ours, theirs = pty.openpty()
     given = {k: v for k, v in os.environ.items() if k not in ('NO_COLOR', 'FORCE_COLOR')}
     command = [Path(sys.executable).with_name('autorad-lung'), *args]
-    p = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=given | {'TERM': 'xterm-256color'} | env)
+    given |= {'TERM': 'xterm-256color'} | env
+    p = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=given)
     os.close(theirs); shown = b''
     try:
         while part := os.read(ours, 4096): shown += part
@@ -91,5 +92,6 @@ def test_papermill_hands_over_words_and_they_are_refused_at_once(field, value, s
     notebook = ROOT/'nbs'/'paper'/'figure2.ipynb'
     papermill = [Path(sys.executable).with_name('papermill'), '--no-progress-bar', '-k', 'python3']
     given = ['-p', field, value, '-p', 'out', tmp_path/'run']
-    r = subprocess.run([*papermill, notebook, tmp_path/'o.ipynb', *given], capture_output=True, text=True, cwd=ROOT/'nbs')
+    call = [*papermill, notebook, tmp_path/'o.ipynb', *given]
+    r = subprocess.run(call, capture_output=True, text=True, cwd=ROOT/'nbs')
     assert r.returncode and says in r.stderr and not (tmp_path/'run').exists(), r.stderr[-2000:]

@@ -87,7 +87,7 @@ def test_what_leads_nowhere_is_named_as_it_was_given(tree, model):
     for args, *said in [
         ((*image, '--mask', tree/'nodul.nii.gz'), 'mask', 'nodul.nii.gz: there is no such file', 'a NIfTI file'),
         ((*image, '--mask', tree), 'mask', 'is a folder', 'give a NIfTI file'),
-        (('--image', tree/'ct.nii.gz', *mask), 'image', 'ct.nii.gz: there is no such file', 'folder of one DICOM series'),
+        (('--image', tree/'c.nii.gz', *mask), 'image', 'c.nii.gz: there is no such file', 'of one DICOM series'),
         (('--csv', tree), 'csv', 'is a folder', 'the table'), (('--csv', tree/'gone.csv'), 'csv', 'no such file'),
         ((*image, *mask, '--model', tree), 'holds no model', 'autorad-lung train'),
         ((*image, *mask, '--model', tree/'new.csv'), 'new.csv: is a file', 'autorad-lung train'),
@@ -113,7 +113,8 @@ def test_the_same_anatomy_gives_the_same_however_it_is_stored(tree, model):
     if len(filled) % 2: mask[..., filled[-1] + 1] = mask[..., filled[-1]]
     rows = {}
     for way in 'LPS', 'LPI', 'RPS', 'LAI', 'PLS':
-        to = nib.orientations.ornt_transform(nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(tuple(way)))
+        wanted = nib.orientations.axcodes2ornt(tuple(way))
+        to = nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
         for name, a in ('ct', np.asanyarray(image.dataobj)), ('mask', mask):
             nib.save(nib.Nifti1Image(a, image.affine).as_reoriented(to), tree/f'{way}-{name}.nii.gz')
         predict(tree, model, '--image', tree/f'{way}-ct.nii.gz', '--mask', tree/f'{way}-mask.nii.gz', out=f'{way}.csv')

@@ -31,9 +31,10 @@ def notebooks() -> Path:
     return folder
 
 # %% ../nbs/11_pipeline.ipynb #966a938b
-_KINDS = dict(source=(str,), data=(str, Path, None), preset=(str,), out=(str, Path, None), settings=(str, dict, None), quick=(bool,),
-             workers=(int, None), scheduler=(str, None))
-_WRITE = {str: 'text', Path: 'a path', dict: 'a dict of settings', bool: 'True or False', int: 'a whole number from 1 on', None: 'None'}
+_KINDS = dict(source=(str,), data=(str, Path, None), preset=(str,), out=(str, Path, None), settings=(str, dict, None),
+              quick=(bool,), workers=(int, None), scheduler=(str, None))
+_WRITE = {str: 'text', Path: 'a path', dict: 'a dict of settings', bool: 'True or False', int: 'a whole number from 1 on',
+          None: 'None'}
 
 def _refuse_word(name: str, value):
     "Refuse a word that stands for a value: papermill hands `false` and `null` over as text, and text counts as true."
@@ -42,11 +43,12 @@ def _refuse_word(name: str, value):
 
 def _check_field(name: str, value):
     "Refuse what is not of the field's kind, with the field named."
-    kinds = [type(None) if k is None else k for k in _KINDS[name]]
-    fits = type(value) in kinds or isinstance(value, (str, Path, dict)) and isinstance(value, tuple(kinds))
-    give = 'give ' + ' or '.join(_WRITE[k] for k in _KINDS[name])
-    if not fits: raise CompanionError(f'{value!r} is {"a word" if isinstance(value, str) else type(value).__name__}', name, give)
-    if name == 'workers' and value is not None and value < 1: raise CompanionError(f'{value} processes do nothing', name, give)
+    kinds, give = _KINDS[name], 'give ' + ' or '.join(_WRITE[k] for k in _KINDS[name])
+    def refuse(reason): raise CompanionError(reason, name, give)
+    fits = isinstance(value, tuple(k for k in kinds if k)) and isinstance(value, bool) == (bool in kinds)   # True is an int, too
+    if not fits and (value is not None or None not in kinds):
+        refuse(f'{value!r} is {"a word" if isinstance(value, str) else type(value).__name__}')
+    if name == 'workers' and value is not None and value < 1: refuse(f'{value} processes do nothing')
     if name not in ('settings', 'quick'): _refuse_word(name, value)
 
 

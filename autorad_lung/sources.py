@@ -290,15 +290,16 @@ SOURCES: dict[str, Callable[..., Source]] = {'phantom': _open_phantom, 'nifti': 
 # %% ../nbs/02_sources.ipynb #4673d226
 def check_source(name: str, data: Path | str | None = None):
     "Refuse a source that does not exist, or a folder that it cannot have; nothing is read for that."
+    def refuse(reason, where, remedy): raise CompanionError(reason, where, remedy)
     known = dict.fromkeys([*SOURCES, 'lidc'])               # which enters itself when it is imported
-    if name not in known: raise CompanionError(f'there is no source {name!r}', 'source', f'choose one of {", ".join(known)}')
+    if name not in known: refuse(f'there is no source {name!r}', '--source', f'choose one of {", ".join(known)}')
     if name == 'phantom' and data is not None:
-        raise CompanionError('the phantom is embedded and takes no folder', 'data', 'leave it out, or use the source nifti or lidc')
+        refuse('the phantom is embedded and takes no folder', '--data', 'leave it out, or use the source nifti or lidc')
     if name not in ('nifti', 'lidc'): return
     holds = 'nodules.csv' if name == 'nifti' else 'the LIDC-IDRI-nnnn folders; `autorad-lung download` makes one'
-    if data is None: raise CompanionError('no folder was given', 'data', f'give the folder that holds {holds}')
-    if not Path(data).is_dir():
-        raise CompanionError('is a file' if Path(data).exists() else 'there is no such folder', data, f'give the folder that holds {holds}')
+    if data is None: refuse('no folder was given', '--data', f'give the folder that holds {holds}')
+    if Path(data).is_dir(): return
+    refuse('is a file' if Path(data).exists() else 'there is no such folder', data, f'give the folder that holds {holds}')
 
 # %% ../nbs/02_sources.ipynb #138cd6dc
 def open_source(

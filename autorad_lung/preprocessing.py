@@ -37,14 +37,15 @@ def equivalent_diameter_mm(
     rule: str = 'volume',                      # 'volume': sphere, (6 V / pi)^(1/3); 'slice': circle, 2 (A / pi)^(1/2)
     index: int | None = None,                  # the slice, for the rule 'slice'
 ) -> float:                                    # mm
-    "Diameter of the sphere of equal volume, or of the circle of equal area on one slice (Protocol field `diameter_rule`)."
+    """Diameter of the sphere of equal volume,
+    or of the circle of equal area on one slice (Protocol field `diameter_rule`)."""
     if rule == 'slice': return 2 * math.sqrt(volume_mm3(mask[index], spacing_mm[1:]) / math.pi)
     return (6 * volume_mm3(mask, spacing_mm) / math.pi)**(1 / 3)
 
 # %% ../nbs/03_preprocessing.ipynb #7889cfb7
 def slice_index(
-    mask: np.ndarray,      # (Z, Y, X) bool, not empty
-    rule: str = 'middle',  # 'middle' of the extent, or 'largest' area (the lowest of equals)
+    mask: np.ndarray,      # (Z, Y, X) bool, not empty, slices from the feet to the head
+    rule: str = 'middle',  # 'middle' of the extent, or 'largest' area; of equals the one nearer the feet
 ) -> int:
     "Index of the slice that stands for the nodule (Protocol field `slice_rule`; paper: the middle slice)."
     area = mask.sum((1, 2)); filled = np.flatnonzero(area)
@@ -56,7 +57,7 @@ def slice_index(
 def resize_weights(
     low: float, high: float,   # the crop's edges, in input pixels; pixel i covers [i, i + 1)
     size: int,                 # output pixels
-) -> tuple[np.ndarray, int]:   # weights (size, n) float64 whose rows sum to 1, and the index of the first input pixel, which may be negative
+) -> tuple[np.ndarray, int]:   # weights (size, n) float64, rows sum to 1; the first input pixel, which may be negative
     "Antialiased linear resampling of [low, high) to `size` pixels."
     scale = (high - low) / size
     support = max(scale, 1.)
@@ -99,35 +100,46 @@ def prepare(
     protocol: Protocol,        # consensus, slice_rule, diameter_rule, crop_factor, hu_low, hu_high
     size: int = 224,           # S, pixels a side
 ) -> dict:
-    """The picture of a nodule: image (S, S) float32 in [0, 1]; mask (S, S) uint8, 1 where at least half of the pixel is nodule; slice_index (in `nodule.hu`);
-    diameter_mm (equivalent), volume_mm3 and area_mm2 of the consensus; side_mm of the crop; padded (the crop leaves the image); flags, joined by ';'. A `CompanionError` if the consensus is empty."""
+    """The picture of a nodule: image (S, S) float32 in [0, 1]; mask (S, S) uint8, 1 where at least half of the pixel
+    is nodule; slice_index (in `nodule.hu`); diameter_mm (equivalent), volume_mm3 and area_mm2 of the consensus;
+    side_mm of the crop; padded (the crop leaves the image); flags, joined by ';'.
+    A `CompanionError` if the consensus is empty."""
     m = consensus(nodule.masks, protocol.consensus)
-    if not m.any(): raise CompanionError(f'no voxel was outlined by {protocol.consensus:.0%} of the {len(m)} readers', nodule.nodule_id, 'lower the field `consensus`, or leave the nodule out')
+    if not m.any():
+        raise CompanionError(f'no voxel was outlined by {protocol.consensus:.0%} of the {len(m)} readers',
+                             nodule.nodule_id, 'lower the field `consensus`, or leave the nodule out')
     k, at = slice_index(m, protocol.slice_rule), np.flatnonzero(m.any((1, 2)))
     diameter = equivalent_diameter_mm(m, nodule.spacing_mm, protocol.diameter_rule, k)
-    crop = partial(crop_square, centre_yx=np.argwhere(m[k]).mean(0), side_mm=protocol.crop_factor * diameter, spacing_yx=nodule.spacing_mm[1:], size=size)
-    image, padded = crop(window(nodule.hu[k], protocol.hu_low, protocol.hu_high), fill=float(window(np.array(AIR_HU), protocol.hu_low, protocol.hu_high)))
+    side, centre = protocol.crop_factor * diameter, np.argwhere(m[k]).mean(0)
+    crop = partial(crop_square, centre_yx=centre, side_mm=side, spacing_yx=nodule.spacing_mm[1:], size=size)
+    show = partial(window, low=protocol.hu_low, high=protocol.hu_high)
+    image, padded = crop(show(nodule.hu[k]), fill=float(show(np.array(AIR_HU))))
     mask = crop(m[k], fill=0.)[0] >= .5
     hollow = bool(protocol.slice_rule == 'middle' and k != (at[0] + at[-1]) // 2)
-    flags = [*nodule.flags, *['crop padded with air'] * padded, *['the middle slice is empty, the nearest was taken'] * hollow]
-    return dict(nodule_id=nodule.nodule_id, image=image.clip(0, 1), mask=mask.astype('u1'), slice_index=k, diameter_mm=diameter, volume_mm3=volume_mm3(m, nodule.spacing_mm),
-                area_mm2=volume_mm3(m[k], nodule.spacing_mm[1:]), side_mm=protocol.crop_factor * diameter, padded=padded, flags=';'.join(flags))
+    flags = [*nodule.flags, *['crop padded with air'] * padded]
+    flags += ['the middle slice is empty, the nearest was taken'] * hollow
+    sizes = dict(diameter_mm=diameter, volume_mm3=volume_mm3(m, nodule.spacing_mm),
+                 area_mm2=volume_mm3(m[k], nodule.spacing_mm[1:]))
+    return dict(nodule_id=nodule.nodule_id, image=image.clip(0, 1), mask=mask.astype('u1'), slice_index=k, **sizes,
+                side_mm=side, padded=padded, flags=';'.join(flags))
 
 # %% ../nbs/03_preprocessing.ipynb #842e982e
 PREPARE = 1   # part of every picture's key: raise it when anything above changes a pixel
 
-def _picture(loader: Callable[[], Nodule], protocol: Protocol, size: int) -> dict: return prepare(loader(), protocol, size)
+def _picture(loader: Callable[[], Nodule], protocol: Protocol, size: int) -> dict:
+    return prepare(loader(), protocol, size)
 
 def image_table(
     source: Source, ids: list[str], # which nodules
     protocol: Protocol, size: int,  # S, pixels a side
     store: Store,
     **parallel,                     # workers, scheduler, desc, quiet: see `pmap`
-) -> Rows:                          # table: key, nodule_id, slice_index, diameter_mm, ...; arrays: image (N, S, S) float32, mask (N, S, S) uint8
+) -> Rows:    # table: key, nodule_id, slice_index, ...; arrays: image (N, S, S) float32, mask (N, S, S) uint8
     "`prepare` for many nodules, in parallel, resumed, nothing dropped."
     about = dict(source=source.name, settings=protocol.stage('mask', 'image'), size=size, versions=versions('numpy'))
     keys = {i: content_key('image', PREPARE, source.key(i), about) for i in ids}
-    return row_table(partial(_picture, protocol=protocol, size=size), {i: source.loader(i) for i in ids}, keys, store, 'images', about, **{'desc': 'pictures', **parallel})
+    work, loaders = partial(_picture, protocol=protocol, size=size), {i: source.loader(i) for i in ids}
+    return row_table(work, loaders, keys, store, 'images', about, **{'desc': 'pictures', **parallel})
 
 # %% ../nbs/03_preprocessing.ipynb #3427f81b
 def to_tower(
@@ -136,7 +148,9 @@ def to_tower(
     std: tuple[float, float, float],
     size: int,                               # pixels a side that the tower takes
 ) -> torch.Tensor:                           # (N, 3, size, size) float32
-    "Grey pictures as a tower's input: resized if need be (antialiased bilinear), repeated to three channels, normalised."
+    """Grey pictures as a tower's input: resized if need be (antialiased bilinear),
+    repeated to three channels, normalised."""
     x = torch.as_tensor(np.array(images, np.float32))[:, None]                                    # (N, 1, S, S)
-    if x.shape[-1] != size: x = F.interpolate(x, size=(size, size), mode='bilinear', antialias=True, align_corners=False)
+    if x.shape[-1] != size:
+        x = F.interpolate(x, size=(size, size), mode='bilinear', antialias=True, align_corners=False)
     return (x - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)

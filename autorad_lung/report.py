@@ -233,9 +233,13 @@ class Steps:
     def __call__(self, title, work):
         "Do `work`, and say how long it took."
         start = time.perf_counter()
-        print(f'[{self.done + 1}/{self.total}] {title} ...', end='', flush=True, file=sys.stderr)
-        result = work(); self.done += 1
-        print(f'\r[{self.done}/{self.total}] {title}: {time.perf_counter() - start:.0f} s', file=sys.stderr)
+        def say(text, end='\n'): print(text, end=end, flush=True, file=sys.stderr)
+        say(f'[{self.done + 1}/{self.total}] {title} ...', '')
+        try: result = work()
+        except BaseException: say(''); raise                  # what went wrong gets a line of its own
+        self.done += 1
+        took = f'{time.perf_counter() - start:.0f} s'
+        say(f'\r[{self.done}/{self.total}] {title}: {took}' if sys.stderr.isatty() else f' {took}')   # a file keeps what \r would hide
         return result
 
 # %% ../nbs/11i_report.ipynb #71bb4274

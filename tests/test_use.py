@@ -10,54 +10,116 @@ from autorad_lung.pipeline import Study
 SMALL = ('--quick', '--set', 'n_folds=2', '--set', 'n_ctx=4', '--set', 'epochs=3', '--workers', '1')
 P = ['p_benign', 'p_unsure', 'p_malignant']
 
+def train(tree, name):
+    return autorad('train', '--source', 'nifti', '--data', tree, '--run', tree/'run', '--out', tree/name,
+                   '--hold-out', .4, '--confidence', .8, *SMALL)
+
+def predict(tree, model, *args, out='answers.csv', **kw):
+    return autorad('predict', '--model', model, '--out', tree/out, '--cache', tree/'cache', *args, **kw)
+
 @pytest.fixture(scope='session')
 def tree(tmp_path_factory, clustered):
     "Forty simulated nodules as files with a table, and ten more that no table names."
-    d = tmp_path_factory.mktemp('use'); shutil.copytree(clustered, d/'phantom'); source = Study(out=d/'phantom', quick=True, settings='limit=60', workers=1)
+    d = tmp_path_factory.mktemp('use')
+    shutil.copytree(clustered, d/'phantom')
+    source = Study(out=d/'phantom', quick=True, settings='limit=60', workers=1)
     rows = []
     for name in source.ids:
         n = source.input.load(name); affine = np.diag([-n.spacing_mm[2], -n.spacing_mm[1], n.spacing_mm[0], 1.])
-        for kind, a in ('image', n.hu), ('mask', (n.masks.sum(0) * 2 >= len(n.masks)).astype('u1')): nib.save(nib.Nifti1Image(np.ascontiguousarray(a.T), affine), d/f'{name}-{kind}.nii.gz')
-        rows.append(dict(nodule_id=name, patient_id=n.patient_id, image=f'{name}-image.nii.gz', mask=f'{name}-mask.nii.gz', malignancy=source.input.row(name)['malignancy'], scan_max_abs_hu=n.scan_max_abs_hu))
+        for kind, a in ('image', n.hu), ('mask', (n.masks.sum(0) * 2 >= len(n.masks)).astype('u1')):
+            nib.save(nib.Nifti1Image(np.ascontiguousarray(a.T), affine), d/f'{name}-{kind}.nii.gz')
+        files = dict(image=f'{name}-image.nii.gz', mask=f'{name}-mask.nii.gz')
+        known = dict(malignancy=source.input.row(name)['malignancy'], scan_max_abs_hu=n.scan_max_abs_hu)
+        rows.append(dict(nodule_id=name, patient_id=n.patient_id) | files | known)
     table = pd.DataFrame(rows); new = table.patient_id.isin(table.patient_id.unique()[-8:])
-    table[~new].to_csv(d/'nodules.csv', index=False); table[new].drop(columns='malignancy').to_csv(d/'new.csv', index=False)
+    table[~new].to_csv(d/'nodules.csv', index=False)
+    table[new].drop(columns='malignancy').to_csv(d/'new.csv', index=False)
     return d
 
 @pytest.fixture(scope='session')
 def model(tree):
-    said = autorad('train', '--source', 'nifti', '--data', tree, '--run', tree/'run', '--out', tree/'model', '--hold-out', .4, '--confidence', .8, *SMALL).stdout
+    said = train(tree, 'model').stdout
     assert str(tree/'model') in said and 'accuracy' in said
     return tree/'model'
 
 def test_the_folder_explains_itself(model):
     assert sorted(p.name for p in model.iterdir()) == ['README.md', 'model.json', 'model.safetensors']
     about, card = json.loads((model/'model.json').read_text()), (model/'README.md').read_text()
-    assert about['seed'] == 0 and about['ranges']['diameter_mm'][0] > 1 and len(about['feature_names']) == 1500 and 'Research use only' in card
-    assert str(about['n']['held_out']) in card and not any(str(p) in (model/'model.json').read_text() + card for p in (model, model.parent))      # no path of this machine
+    assert about['seed'] == 0 and about['ranges']['diameter_mm'][0] > 1
+    assert len(about['feature_names']) == 1500 and 'Research use only' in card
+    # no path of this machine
+    assert str(about['n']['held_out']) in card
+    assert not any(str(p) in (model/'model.json').read_text() + card for p in (model, model.parent))
 
 def test_new_nodules_from_a_table(tree, model):
-    said = autorad('predict', '--model', model, '--csv', tree/'new.csv', '--out', tree/'answers.csv', '--cache', tree/'cache').stdout
+    said = predict(tree, model, '--csv', tree/'new.csv').stdout
     rows, asked = pd.read_csv(tree/'answers.csv', keep_default_na=False), pd.read_csv(tree/'new.csv')
-    assert rows.nodule_id.tolist() == asked.nodule_id.tolist() and np.allclose(rows[P].sum(axis=1), 1) and (rows.problem == '').all()
+    assert rows.nodule_id.tolist() == asked.nodule_id.tolist() and np.allclose(rows[P].sum(axis=1), 1)
+    assert (rows.problem == '').all()
     assert all(name in said for name in rows.nodule_id) and 'not for diagnosis' in said
 
 def test_one_nodule_or_several_labels_give_the_same(tree, model):
     one = pd.read_csv(tree/'new.csv').iloc[0]
-    mask = nib.load(tree/one['mask']); a = np.asanyarray(mask.dataobj).astype('u1'); b = a * 3; b[0, 0, :2] = b[1, 1, :2] = b[0, 1, :2] = b[1, 0, :2] = 1
+    mask = nib.load(tree/one['mask'])
+    a = np.asanyarray(mask.dataobj).astype('u1')
+    b = a * 3
+    b[0, 0, :2] = b[1, 1, :2] = b[0, 1, :2] = b[1, 0, :2] = 1
     nib.save(nib.Nifti1Image(b, mask.affine), tree/'two.nii.gz')
     rows = {}
     for name in (one['mask'], 'two.nii.gz'):
-        autorad('predict', '--model', model, '--image', tree/one['image'], '--mask', tree/name, '--out', tree/'one.csv', '--cache', tree/'cache', '--maps', tree/'maps')
+        predict(tree, model, '--image', tree/one['image'], '--mask', tree/name, '--maps', tree/'maps', out='one.csv')
         rows[name] = pd.read_csv(tree/'one.csv', keep_default_na=False).set_index('label')
-    assert len(list((tree/'maps').glob('two-*.png'))) == 2 and rows['two.nii.gz'].index.tolist() == [1, 3] and np.array_equal(rows['two.nii.gz'].loc[3, P].astype(float), rows[one['mask']].loc[0, P].astype(float))
+    assert len(list((tree/'maps').glob('two-*.png'))) == 2 and rows['two.nii.gz'].index.tolist() == [1, 3]
+    assert np.array_equal(rows['two.nii.gz'].loc[3, P].astype(float), rows[one['mask']].loc[0, P].astype(float))
 
 def test_a_bad_nodule_is_reported_and_the_others_predicted(tree, model):
     t = pd.read_csv(tree/'new.csv').head(2); t.loc[1, 'mask'] = 'gone.nii.gz'; t.to_csv(tree/'bad.csv', index=False)
-    r = autorad('predict', '--model', model, '--csv', tree/'bad.csv', '--out', tree/'bad_answers.csv', '--cache', tree/'cache')
+    r = predict(tree, model, '--csv', tree/'bad.csv', out='bad_answers.csv')
     rows = pd.read_csv(tree/'bad_answers.csv', keep_default_na=False)
     assert 'gone.nii.gz' in rows.problem[1] and rows.problem[0] == '' and 'gone.nii.gz' in r.stdout
     r = autorad('predict', '--model', model, '--image', tree/t['image'][0], '--mask', tree/'gone.nii.gz', check=False)
     assert r.returncode == 2 and 'gone.nii.gz' in r.stderr and 'Traceback' not in r.stderr
+
+def test_what_leads_nowhere_is_named_as_it_was_given(tree, model):
+    "By the option that names it, with the remedy that fits; and nothing is computed first."
+    one = pd.read_csv(tree/'new.csv').iloc[0]
+    image, mask = ('--image', tree/one['image']), ('--mask', tree/one['mask'])
+    for args, *said in [
+        ((*image, '--mask', tree/'nodul.nii.gz'), 'mask', 'nodul.nii.gz: there is no such file', 'a NIfTI file'),
+        ((*image, '--mask', tree), 'mask', 'is a folder', 'give a NIfTI file'),
+        (('--image', tree/'c.nii.gz', *mask), 'image', 'c.nii.gz: there is no such file', 'of one DICOM series'),
+        (('--csv', tree), 'csv', 'is a folder', 'the table'), (('--csv', tree/'gone.csv'), 'csv', 'no such file'),
+        ((*image, *mask, '--model', tree), 'holds no model', 'autorad-lung train'),
+        ((*image, *mask, '--model', tree/'new.csv'), 'new.csv: is a file', 'autorad-lung train'),
+        ((*image, *mask, '--out', tree), 'out', 'is a folder', 'predictions.csv'),
+    ]:
+        r = predict(tree, model, *args, check=False)
+        assert r.returncode == 2 and all(w in r.stderr for w in said), (args, r.stderr)
+        assert 'nodules.csv' not in r.stderr and 'make room' not in r.stderr and 'Traceback' not in r.stderr
+
+def test_where_no_nodule_can_be_used_every_reason_is_written(tree, model):
+    t = pd.read_csv(tree/'new.csv').head(2).assign(mask=['gone.nii.gz', 'lost.nii.gz'])
+    t.to_csv(tree/'none.csv', index=False)
+    r = predict(tree, model, '--csv', tree/'none.csv', out='none_answers.csv', check=False)
+    rows = pd.read_csv(tree/'none_answers.csv', keep_default_na=False)
+    assert r.returncode == 2 and 'none of 2 nodules' in r.stderr and 'none_answers.csv' in r.stderr
+    assert 'gone.nii.gz' in rows.problem[0] and 'lost.nii.gz' in rows.problem[1]
+
+def test_the_same_anatomy_gives_the_same_however_it_is_stored(tree, model):
+    "An even number of slices, feet to head and head to feet, mirrored, and with rows and columns swapped."
+    one = pd.read_csv(tree/'new.csv').iloc[0]
+    image, mask = nib.load(tree/one['image']), np.asanyarray(nib.load(tree/one['mask']).dataobj).copy()
+    filled = np.flatnonzero(mask.any((0, 1)))
+    if len(filled) % 2: mask[..., filled[-1] + 1] = mask[..., filled[-1]]
+    rows = {}
+    for way in 'LPS', 'LPI', 'RPS', 'LAI', 'PLS':
+        wanted = nib.orientations.axcodes2ornt(tuple(way))
+        to = nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
+        for name, a in ('ct', np.asanyarray(image.dataobj)), ('mask', mask):
+            nib.save(nib.Nifti1Image(a, image.affine).as_reoriented(to), tree/f'{way}-{name}.nii.gz')
+        predict(tree, model, '--image', tree/f'{way}-ct.nii.gz', '--mask', tree/f'{way}-mask.nii.gz', out=f'{way}.csv')
+        rows[way] = pd.read_csv(tree/f'{way}.csv', keep_default_na=False).drop(columns=['nodule_id', 'image', 'mask'])
+    assert all(r.equals(rows['LPS']) for r in rows.values()) and 'axes' not in rows['LPI'].notices[0]
 
 def test_a_folder_that_could_run_code_is_refused(tree, model):
     evil = shutil.copytree(model, tree/'evil'); (evil/'weights.pkl').write_bytes(b'cos\nsystem\n')
@@ -65,25 +127,33 @@ def test_a_folder_that_could_run_code_is_refused(tree, model):
     assert r.returncode == 2 and 'weights.pkl' in r.stderr
 
 def test_a_second_training_gives_the_same_bytes(tree, model):
-    autorad('train', '--source', 'nifti', '--data', tree, '--run', tree/'run', '--out', tree/'second', '--hold-out', .4, '--confidence', .8, *SMALL)
-    assert {p.name: p.read_bytes() for p in model.iterdir()} == {p.name: p.read_bytes() for p in (tree/'second').iterdir()}
+    train(tree, 'second')
+    def files(folder): return {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert files(model) == files(tree/'second')
 
 @pytest.mark.slow
 def test_real_nodules_of_held_back_patients(lidc_voi, tmp_path):
-    "Train on three quarters of the patients, predict the rest from their files: better than chance beyond the interval, in the scores that its class weights serve (accuracy is not one of them), and sets that cover."
+    """Train on three quarters of the patients, predict the rest from their files: better than chance beyond the
+    interval, in the scores that its class weights serve (accuracy is not one of them), and sets that cover."""
     from autorad_lung import metrics
     from autorad_lung.calibration import coverage_bounds
     from autorad_lung.cohort import inner_split
     t = pd.read_csv(lidc_voi/'nodules.csv', dtype=str, keep_default_na=False)
     for c in ('image', 'mask'): t[c] = [str((lidc_voi/p).resolve()) for p in t[c]]
-    mean = t.malignancy.map(lambda s: np.mean([int(v) for v in s.split(';')])); label = np.where(mean < 2.5, 0, np.where(mean > 3.5, 2, 1))
+    mean = t.malignancy.map(lambda s: np.mean([int(v) for v in s.split(';')]))
+    label = np.where(mean < 2.5, 0, np.where(mean > 3.5, 2, 1))
     rest, new = inner_split(t.patient_id, label, .25, 7)
-    t.iloc[rest].to_csv(tmp_path/'nodules.csv', index=False); t.iloc[new].drop(columns='malignancy').to_csv(tmp_path/'new.csv', index=False)
+    t.iloc[rest].to_csv(tmp_path/'nodules.csv', index=False)
+    t.iloc[new].drop(columns='malignancy').to_csv(tmp_path/'new.csv', index=False)
     autorad('train', '--source', 'nifti', '--data', tmp_path, '--run', tmp_path/'run', '--out', tmp_path/'model')
-    autorad('predict', '--model', tmp_path/'model', '--csv', tmp_path/'new.csv', '--out', tmp_path/'answers.csv', '--cache', tmp_path/'run'/'cache')
+    autorad('predict', '--model', tmp_path/'model', '--csv', tmp_path/'new.csv', '--out', tmp_path/'answers.csv',
+            '--cache', tmp_path/'run'/'cache')
     rows, y = pd.read_csv(tmp_path/'answers.csv', keep_default_na=False), label[new]
-    p = rows[P].to_numpy(float); covered = np.mean([['benign', 'unsure', 'malignant'][k] in s.split(', ') for k, s in zip(y, rows['set'])])
-    low, _ = coverage_bounds(len(set(t.patient_id.iloc[new])), .9, 80, .999)                 # patients, not nodules: those of one patient are alike
-    answers = pd.DataFrame(dict(nodule_id=rows.nodule_id, patient_id=t.patient_id.iloc[new].to_numpy(), fold=0, seed=0, model='autorad', protocol='', label=y)).join(pd.DataFrame(p, columns=P))
+    p = rows[P].to_numpy(float)
+    covered = np.mean([['benign', 'unsure', 'malignant'][k] in s.split(', ') for k, s in zip(y, rows['set'])])
+    # patients, not nodules: those of one patient are alike
+    low, _ = coverage_bounds(len(set(t.patient_id.iloc[new])), .9, 80, .999)
+    asked = dict(nodule_id=rows.nodule_id, patient_id=t.patient_id.iloc[new].to_numpy(), label=y)
+    answers = pd.DataFrame(asked | dict(fold=0, seed=0, model='autorad', protocol='')).join(pd.DataFrame(p, columns=P))
     least = metrics.summary(answers, n_boot=1000).set_index('metric').low
     assert least['balanced_accuracy'] > 1 / 3 and least['macro_auc'] > .5 and low <= covered <= 1

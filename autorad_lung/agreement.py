@@ -35,15 +35,19 @@ def panel(
     known = nodules[nodules['malignancy'].astype(str).str.strip() != '']
     rows = [(parse_scores(t), p) for t, p in zip(known['malignancy'], known['patient_id'])]
     rows = [r for r in rows if len(r[0]) == readers]
-    if not rows: raise CompanionError(f'no nodule has {readers} scores', 'malignancy', "give each reader's score, ';' between: 5;5;4;4")
+    if not rows:
+        raise CompanionError(f'no nodule has {readers} scores', 'malignancy',
+                             "give each reader's score, ';' between: 5;5;4;4")
     return Panel(np.array([s for s, _ in rows]), np.array([p for _, p in rows]))
 
 # %% ../nbs/09a_agreement.ipynb #1ef3b8f1
 @functools.lru_cache
 def labels_by_total(readers: int, edge_rule: str = 'unsure-closed') -> np.ndarray:
-    "Class of each total of so many scores, (5 readers + 1,), by `cohort.score_label`; -1 for totals that cannot be."
-    def some(total): return [1 + min(4, max(0, total - readers - 4 * i)) for i in range(readers)]     # scores that have this total
-    return np.array([-1] * readers + [score_label(some(t), edge_rule) for t in range(readers, 5 * readers + 1)])
+    "Class of each total of so many scores, (5 readers + 1,); -1 for totals that cannot be."
+    def some(total):                              # scores that have this total
+        return [1 + min(4, max(0, total - readers - 4 * i)) for i in range(readers)]
+    possible = range(readers, 5 * readers + 1)
+    return np.array([-1] * readers + [score_label(some(t), edge_rule) for t in possible])
 
 def classes(scores: np.ndarray, edge_rule: str = 'unsure-closed') -> np.ndarray:
     "Class of the mean of scores (..., R) -> (...)."
@@ -51,7 +55,8 @@ def classes(scores: np.ndarray, edge_rule: str = 'unsure-closed') -> np.ndarray:
 
 # %% ../nbs/09a_agreement.ipynb #5a621be4
 def _pairs(c):
-    return [(c[:, a] == c[:, b], np.ones(len(c), bool)) for a, b in itertools.combinations(range(c.shape[1]), 2)]
+    every, pairs = np.ones(len(c), bool), itertools.combinations(range(c.shape[1]), 2)
+    return [(c[:, a] == c[:, b], every) for a, b in pairs]
 
 def _one_left_out(scores, edge_rule, truth=None):
     others = [classes(np.delete(scores, r, 1), edge_rule) for r in range(scores.shape[1])]
@@ -61,25 +66,35 @@ def _one_left_out(scores, edge_rule, truth=None):
 
 def _halves(scores, edge_rule):
     n = scores.shape[1]
-    sides = [(s, [r for r in range(n) if r not in s]) for s in itertools.combinations(range(n), n // 2) if 0 in s]
-    return [(classes(scores[:, list(a)], edge_rule) == classes(scores[:, b], edge_rule), np.ones(len(scores), bool)) for a, b in sides]
+    halves = [list(s) for s in itertools.combinations(range(n), n // 2) if 0 in s]
+    class_of = lambda readers: classes(scores[:, readers], edge_rule)
+    every = np.ones(len(scores), bool)
+    return [(class_of(s) == class_of([r for r in range(n) if r not in s]), every) for s in halves]
 
 # %% ../nbs/09a_agreement.ipynb #08deb58e
 def counts(scores: np.ndarray, edge_rule: str = 'unsure-closed') -> dict:
-    "Measure -> numerators and denominators, (2, N), from scores (N, R); 'half against half' where R is even."
-    parts = {'two readers': _pairs(classes(scores[:, :, None], edge_rule)), 'one against the rest': _one_left_out(scores, edge_rule)}
-    parts |= {f'one against the rest: recall {c}': _one_left_out(scores, edge_rule, k) for k, c in enumerate(CLASSES)}
+    "Measure -> numerators and denominators, (2, N), of scores (N, R); halves where R is even."
+    parts = {'two readers': _pairs(classes(scores[:, :, None], edge_rule)),
+             'one against the rest': _one_left_out(scores, edge_rule)}
+    for k, c in enumerate(CLASSES):
+        parts[f'one against the rest: recall {c}'] = _one_left_out(scores, edge_rule, k)
     if scores.shape[1] % 2 == 0: parts['half against half'] = _halves(scores, edge_rule)
     return {k: np.sum(v, axis=0, dtype=float) for k, v in parts.items()}
 
 # %% ../nbs/09a_agreement.ipynb #2e5f54f2
-def reader_rows(p: Panel, edge_rule: str = 'unsure-closed', name: str = 'One reader*') -> pd.DataFrame:
-    "Predictions of one reader against the mean of the others, in the columns of a predictions table: N x R rows, probabilities of 0 and 1."
+def reader_rows(
+    p: Panel,
+    edge_rule: str = 'unsure-closed',
+    name: str = 'One reader*',
+) -> pd.DataFrame:      # N x R rows in the columns of a predictions table, probabilities of 0 and 1
+    "Predictions of one reader against the mean of the others."
     n, k = p.scores.shape
-    own = classes(p.scores[:, :, None], edge_rule)                                             # (N, R)
-    others = np.stack([classes(np.delete(p.scores, r, 1), edge_rule) for r in range(k)], 1)    # (N, R)
+    own = classes(p.scores[:, :, None], edge_rule)                                     # (N, R)
+    others = [classes(np.delete(p.scores, r, 1), edge_rule) for r in range(k)]
+    label = np.stack(others, 1)                                                        # (N, R)
     ids = [f'n{i:05d}/r{r + 1}' for i in range(n) for r in range(k)]
-    t = pd.DataFrame(dict(nodule_id=ids, patient_id=np.repeat(p.patients, k), fold=0, seed=0, model=name, protocol='readers', label=others.ravel()))
+    t = pd.DataFrame(dict(nodule_id=ids, patient_id=np.repeat(p.patients, k), fold=0, seed=0,
+                          model=name, protocol='readers', label=label.ravel()))
     return t.assign(**{f'p_{c}': (own.ravel() == i).astype(float) for i, c in enumerate(CLASSES)})
 
 # %% ../nbs/09a_agreement.ipynb #b2ce168e
@@ -95,8 +110,12 @@ def quadratic_kappa(c: np.ndarray) -> np.ndarray:
     return 1 - (c * cost).sum((1, 2)) * c.sum((1, 2)) / chance
 
 # %% ../nbs/09a_agreement.ipynb #0077216f
-def variances(scores: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Mean, variance between nodules and variance within, (B,) each, of scores (N, R): the moments of one-way random effects. Weights (B, N) are counts."
+def variances(
+    scores: np.ndarray,                   # (N, R)
+    weights: np.ndarray | None = None,    # (B, N) counts
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, variance between nodules and variance within, (B,) each.
+    The moments of one-way random effects."""
     w = np.ones((1, len(scores))) if weights is None else weights
     n, k, m = w.sum(1), scores.shape[1], scores.mean(1)
     mean = w @ m / n
@@ -118,26 +137,35 @@ def agreement(
 ) -> pd.DataFrame:   # measure, estimate, low, high (95 %, over patients), n, n_patients
     "Every measure of agreement of a panel."
     w = np.concatenate([np.ones((1, len(p.scores))), patient_weights(p.patients, n_boot, seed)])
-    with np.errstate(invalid='ignore'): values = {k: (w @ n) / (w @ d) for k, (n, d) in counts(p.scores, edge_rule).items()}
+    counted = counts(p.scores, edge_rule)
+    with np.errstate(invalid='ignore'):
+        values = {k: (w @ n) / (w @ d) for k, (n, d) in counted.items()}
     values['quadratic kappa'] = quadratic_kappa(np.tensordot(w, pair_matrix(p.scores), 1))
     values['ICC(1,1)'] = icc11(p.scores, w)
     ends = {k: interval(v[1:]) for k, v in values.items()}
-    return pd.DataFrame([dict(measure=k, estimate=v[0], low=ends[k][0], high=ends[k][1], n=len(p.scores), n_patients=len(set(p.patients))) for k, v in values.items()])
+    size = dict(n=len(p.scores), n_patients=len(set(p.patients)))
+    return pd.DataFrame([dict(measure=k, estimate=v[0], low=ends[k][0], high=ends[k][1], **size)
+                         for k, v in values.items()])
 
 # %% ../nbs/09a_agreement.ipynb #6863ffde
 def places(
     p: Panel,
     n_perm: int = 999,
     seed: int = 0,
-) -> tuple[pd.DataFrame, float]:   # by place: mean score, share of agreement with the others' mean, and correlation with it; p of the permutation test
-    "Scores by the reader's place in the file, and a test that the place says nothing of the score."
+) -> tuple[pd.DataFrame, float]:   # by place; p of the permutation test
+    """Scores by the reader's place in the file, and a test that the place says nothing of them.
+    By place: mean score, share of agreement with the others' mean, and correlation with it."""
     own = _one_left_out(p.scores, 'unsure-closed')
     rest = [(p.scores.sum(1) - p.scores[:, r]) for r in range(p.scores.shape[1])]
-    table = pd.DataFrame([dict(place=r + 1, mean=p.scores[:, r].mean(), agrees=own[r][0].mean(), correlation=np.corrcoef(p.scores[:, r], rest[r])[0, 1]) for r in range(len(rest))])
+    def row(r, scores):
+        return dict(place=r + 1, mean=scores.mean(), agrees=own[r][0].mean(),
+                    correlation=np.corrcoef(scores, rest[r])[0, 1])
+    table = pd.DataFrame([row(r, scores) for r, scores in enumerate(p.scores.T)])
     rng, owner = np.random.default_rng(seed), np.unique(p.patients, return_inverse=True)[1]
     def spread(s): return s.mean(0).var()
     def shuffled():
-        order = rng.permuted(np.tile(np.arange(p.scores.shape[1]), (owner.max() + 1, 1)), axis=1)[owner]
+        ordered = np.tile(np.arange(p.scores.shape[1]), (owner.max() + 1, 1))
+        order = rng.permuted(ordered, axis=1)[owner]
         return spread(np.take_along_axis(p.scores, order, 1))
     seen = spread(p.scores)
     return table, (1 + sum(shuffled() >= seen for _ in range(n_perm))) / (n_perm + 1)
@@ -161,8 +189,10 @@ class Readers:
         for _ in range(readers - 1): total = np.stack([np.convolve(t, s) for t, s in zip(total, q)])
         return total @ np.eye(3)[labels_by_total(readers, edge_rule)[readers:]]
 
-    def ceiling(self, readers: int = 4, balanced: bool = False, edge_rule: str = 'unsure-closed') -> float:
-        "Accuracy (or balanced accuracy) of who knows the latent malignancy, against the label by so many readers."
+    def ceiling(
+        self, readers: int = 4, balanced: bool = False, edge_rule: str = 'unsure-closed',
+    ) -> float:
+        "Accuracy, or balanced accuracy, of who knows the latent malignancy, for so many readers."
         p = self.label_probabilities(readers, edge_rule)
         return float(self.weight @ (p / (3 * (self.weight @ p)) if balanced else p).max(1))
 
@@ -170,7 +200,8 @@ class Readers:
         "Accuracy of who answers the class of the latent malignancy's expected score."
         expected = self.score_probabilities() @ np.arange(1, 6)
         c = labels_by_total(1000, edge_rule)[np.rint(1000 * expected).astype(int)]
-        return float(self.weight @ self.label_probabilities(readers, edge_rule)[np.arange(len(c)), c])
+        right = self.label_probabilities(readers, edge_rule)[np.arange(len(c)), c]
+        return float(self.weight @ right)
 
     def simulate(self, n: int, readers: int = 4, seed: int = 0) -> np.ndarray:
         "Scores (n, readers) of as many nodules."
@@ -179,14 +210,17 @@ class Readers:
         return 1 + np.searchsorted(self.cuts, theta[:, None] + rng.normal(size=(n, readers)))
 
 # %% ../nbs/09a_agreement.ipynb #c7763ca7
-EDGES = np.array([1.5, 2.5, 3.5, 4.5])        # where a perceived malignancy is rounded to the next score
+EDGES = np.array([1.5, 2.5, 3.5, 4.5])   # where a perceived malignancy rounds to the next score
 
 def _bell(theta, sd): w = np.exp(-.5 * (theta / sd) ** 2); return w / w.sum()
 
 def from_variances(p: Panel, weights: np.ndarray | None = None) -> Readers:
     "The readers that the variances between and within nodules describe."
-    mean, between, within = (float(v[0]) for v in variances(p.scores, None if weights is None else weights[None]))
-    if between <= 0: raise CompanionError('nodules do not differ more than readers do', 'malignancy', 'a latent score needs some agreement')
+    w = None if weights is None else weights[None]
+    mean, between, within = (float(v[0]) for v in variances(p.scores, w))
+    if between <= 0:
+        raise CompanionError('nodules do not differ more than readers do', 'malignancy',
+                             'a latent score needs some agreement')
     sd = (between / within) ** .5
     theta = np.linspace(-5, 5, 201) * sd
     return Readers(theta, _bell(theta, sd), (EDGES - mean) / within ** .5)
@@ -206,12 +240,15 @@ def _pack(cuts): return np.r_[cuts[0], np.log(np.diff(cuts))]
 def _fit_normal(kinds, often) -> Readers:
     nodes = np.linspace(-5, 5, 81)
     def readers(x): return Readers(nodes * np.exp(x[0]), _bell(nodes, 1.), _unpack(x[1:]))
-    best = minimize(lambda x: -_log_likelihood(readers(x), kinds, often), [0., -1.5, 0., 0., 0.], method='L-BFGS-B')
+    start = [0., -1.5, 0., 0., 0.]
+    best = minimize(lambda x: -_log_likelihood(readers(x), kinds, often), start, method='L-BFGS-B')
     return readers(best.x)
 
-def _likelihoods(r: Readers, kinds): return np.exp(np.log(r.score_probabilities()) @ kinds.T)      # (G, P), without the number of orders
+def _likelihoods(r: Readers, kinds):                # (G, P), without the number of orders
+    return np.exp(np.log(r.score_probabilities()) @ kinds.T)
 
-def _log_likelihood(r, kinds, often): return float(often @ np.log(r.weight @ _likelihoods(r, kinds)))
+def _log_likelihood(r, kinds, often):
+    return float(often @ np.log(r.weight @ _likelihoods(r, kinds)))
 
 # %% ../nbs/09a_agreement.ipynb #9f498968
 FREE_GRID = np.linspace(-5, 5, 51)
@@ -239,16 +276,22 @@ def fit_readers(
     weights: np.ndarray | None = None,    # (N,) how often each nodule counts
 ) -> tuple[Readers, float]:               # and its log likelihood, to compare models of one panel
     "The model of the readers that fits a panel best."
-    if latent not in ('variances', 'normal', 'free'): raise CompanionError(f'there is no latent {latent!r}', 'latent', 'choose variances, normal or free')
+    if latent not in ('variances', 'normal', 'free'):
+        raise CompanionError(f'there is no latent {latent!r}', 'latent',
+                             'choose variances, normal or free')
     kinds, often = _patterns(p, weights)
-    r = from_variances(p, weights) if latent == 'variances' else (_fit_normal if latent == 'normal' else _fit_free)(kinds, often)
+    if latent == 'variances': r = from_variances(p, weights)
+    else: r = {'normal': _fit_normal, 'free': _fit_free}[latent](kinds, often)
     return r, _log_likelihood(r, kinds, often)
 
 # %% ../nbs/09a_agreement.ipynb #65f6a9db
-LATENTS = {'variances': 'normal, from the variances', 'normal': 'normal, maximum likelihood', 'free': 'of any shape, maximum likelihood'}
+LATENTS = {'variances': 'normal, from the variances',
+           'normal': 'normal, maximum likelihood',
+           'free': 'of any shape, maximum likelihood'}
 
 def _scores_of(r: Readers, k: int) -> dict:
-    return {'ceiling': r.ceiling(k), 'balanced ceiling': r.ceiling(k, balanced=True), 'class of the expected score': r.naive(k)}
+    return {'ceiling': r.ceiling(k), 'balanced ceiling': r.ceiling(k, balanced=True),
+            'class of the expected score': r.naive(k)}
 
 # %% ../nbs/09a_agreement.ipynb #9c31706b
 def ceilings(
@@ -263,18 +306,26 @@ def ceilings(
         again = pd.DataFrame([_scores_of(fit_readers(p, latent, v)[0], k) for v in w])
         for m, v in _scores_of(r, k).items():
             low, high = interval(again[m].to_numpy())
-            rows.append(dict(latent=latent, measure=m, estimate=v, low=low, high=high, log_likelihood=fitted, n=len(p.scores), readers=k))
+            rows.append(dict(latent=latent, measure=m, estimate=v, low=low, high=high,
+                             log_likelihood=fitted, n=len(p.scores), readers=k))
     return pd.DataFrame(rows)
 
 # %% ../nbs/09a_agreement.ipynb #52529670
+def _measures(scores: np.ndarray) -> dict:
+    "Measures of agreement of scores (N, R), and the shares of their classes."
+    agreed = {k: a.sum() / b.sum() for k, (a, b) in counts(scores).items()}
+    agreed['quadratic kappa'] = quadratic_kappa(pair_matrix(scores).sum(0)[None])[0]
+    agreed['ICC(1,1)'] = icc11(scores)[0]
+    shares = np.bincount(classes(scores), minlength=3) / len(scores)
+    return agreed | {f'share of {c}': s for c, s in zip(CLASSES, shares)}
+
 def agreement_of_models(
     p: Panel,
     n: int = 100_000,   # nodules to simulate
     seed: int = 0,
 ) -> pd.DataFrame:      # measure x model
-    "The measures of `agreement`, of readers simulated by each model that was fitted to the panel; and the shares of the classes."
-    def measures(scores):
-        shares = np.bincount(classes(scores), minlength=3) / len(scores)
-        return {**{k: a.sum() / b.sum() for k, (a, b) in counts(scores).items()}, 'quadratic kappa': quadratic_kappa(pair_matrix(scores).sum(0)[None])[0],
-                'ICC(1,1)': icc11(scores)[0], **{f'share of {c}': s for c, s in zip(CLASSES, shares)}}
-    return pd.DataFrame({'observed': measures(p.scores)} | {k: measures(fit_readers(p, k)[0].simulate(n, p.scores.shape[1], seed)) for k in LATENTS})
+    """The measures of *agreement*, of readers simulated by each model that was fitted to the panel.
+    And the shares of the classes."""
+    readers = p.scores.shape[1]
+    simulated = {k: fit_readers(p, k)[0].simulate(n, readers, seed) for k in LATENTS}
+    return pd.DataFrame({k: _measures(s) for k, s in ({'observed': p.scores} | simulated).items()})

@@ -17,36 +17,54 @@ from .protocol import CLASSES
 
 # %% ../nbs/05a_captions.ipynb #ac19be31
 TERMS = {
-    'subtlety': ('extremely subtle', 'moderately subtle', 'fairly subtle', 'moderately obvious', 'obvious'),
+    'subtlety': ('extremely subtle', 'moderately subtle', 'fairly subtle', 'moderately obvious',
+                 'obvious'),
     'sphericity': ('linear', 'ovoid to linear', 'ovoid', 'ovoid to round', 'round'),
     'texture': ('non-solid', 'non-solid to mixed', 'part solid', 'solid to mixed', 'solid'),
-    'margin': ('poorly defined margin', 'near poorly defined margin', 'medium margin', 'near sharp margin', 'sharp margin'),
-    'lobulation': ('no lobulation', 'nearly no lobulation', 'medium lobulation', 'near marked lobulation', 'marked lobulation'),
-    'spiculation': ('no spiculation', 'nearly no spiculation', 'medium spiculation', 'near marked spiculation', 'marked spiculation'),
-    'calcification': ('popcorn calcification', 'laminated calcification', 'solid calcification', 'non-central calcification', 'central calcification', 'no calcification'),
+    'margin': ('poorly defined margin', 'near poorly defined margin', 'medium margin',
+               'near sharp margin', 'sharp margin'),
+    'lobulation': ('no lobulation', 'nearly no lobulation', 'medium lobulation',
+                   'near marked lobulation', 'marked lobulation'),
+    'spiculation': ('no spiculation', 'nearly no spiculation', 'medium spiculation',
+                    'near marked spiculation', 'marked spiculation'),
+    'calcification': ('popcorn calcification', 'laminated calcification', 'solid calcification',
+                      'non-central calcification', 'central calcification', 'no calcification'),
     'internalStructure': ('soft tissue', 'fluid', 'fat', 'air'),
 }
 
 # %% ../nbs/05a_captions.ipynb #5506759c
 def caption(scores: dict[str, int]) -> str:
-    "One reader's scores of the attributes in `TERMS`, from 1 on -> a sentence. A score outside its scale is left out; other scores are not looked at."
-    terms = {a: words[int(scores[a]) - 1] for a, words in TERMS.items() if 1 <= int(scores[a]) <= len(words)}
+    """One reader's scores of the attributes in `TERMS`, from 1 on -> a sentence.
+    A score outside its scale is left out; other scores are not looked at."""
+    known = {a: int(scores[a]) for a in TERMS}
+    terms = {a: words[known[a] - 1] for a, words in TERMS.items() if 1 <= known[a] <= len(words)}
     return ', '.join([f'{terms.pop("subtlety", "")} nodule'.strip(), *terms.values()]) + '.'
 
 # %% ../nbs/05a_captions.ipynb #4b5b30a1
-def _scores(row: dict, attribute: str) -> list[str]: return [s.strip() for s in str(row.get(attribute, '')).split(';') if s.strip() not in ('', 'nan', 'None')]
+def _scores(row: dict, attribute: str) -> list[str]:
+    given = [s.strip() for s in str(row.get(attribute, '')).split(';')]
+    return [s for s in given if s not in ('', 'nan', 'None')]
+
+def _check(given: dict[str, list[str]], nodule_id: str):
+    "Refuse what is not one score a reader in each attribute."
+    n = {len(s) for s in given.values()}
+    if len(n) > 1 and 0 not in n:
+        raise CompanionError(f'the attributes have scores of {sorted(n)} readers', nodule_id,
+                             'give one score a reader in each attribute')
+    for a, s in given.items():
+        if bad := [v for v in s if not v.isdecimal()]:
+            raise CompanionError(f'{bad[0]!r} is no score of {a} (1 to {len(TERMS[a])})', nodule_id,
+                                 'mend the table')
 
 def captions(
-    nodules: pd.DataFrame,   # columns nodule_id and the attributes of `TERMS`, scores of several readers joined by ';'
-) -> dict[str, list[str]]:   # nodule_id -> one sentence a reader; an empty list where an attribute is missing
+    nodules: pd.DataFrame,   # nodule_id and the attributes of `TERMS`, their scores joined by ';'
+) -> dict[str, list[str]]:   # nodule_id -> a sentence a reader; empty where an attribute is missing
     "What the readers said of each nodule."
     def said(row):
         given = {a: _scores(row, a) for a in TERMS}
-        n = {len(s) for s in given.values()}
-        if len(n) > 1 and 0 not in n: raise CompanionError(f'the attributes have scores of {sorted(n)} readers', row['nodule_id'], 'give one score a reader in each attribute')
-        for a, s in given.items():
-            if bad := [v for v in s if not v.isdecimal()]: raise CompanionError(f'{bad[0]!r} is no score of {a} (1 to {len(TERMS[a])})', row['nodule_id'], 'mend the table')
-        return [caption({a: s[i] for a, s in given.items()}) for i in range(min(n))]
+        _check(given, row['nodule_id'])
+        readers = range(min(len(s) for s in given.values()))
+        return [caption({a: s[i] for a, s in given.items()}) for i in readers]
     return {row['nodule_id']: said(row) for row in nodules.to_dict('records')}
 
 # %% ../nbs/05a_captions.ipynb #4d0401ce
@@ -61,32 +79,43 @@ def find_readers(
     nodules: pd.DataFrame,   # nodule_id, series_uid, malignancy
     z_mm: Iterable[float],   # of each nodule's centre, in the patient's coordinates
     known: pd.DataFrame,     # as `cohort.lidc_nodules` gives it
-) -> pd.DataFrame:           # nodule_id and the attributes of `TERMS`, empty where no nodule, or more than one, fits
+) -> pd.DataFrame:           # nodule_id, lidc_id and the attributes; empty where not just one fits
     "The collection's attributes for nodules of a folder."
     ordered = lambda s: ';'.join(sorted(str(s).replace(' ', '').split(';')))
-    groups = dict(list(known.assign(ordered=known.malignancy.map(ordered)).groupby(['series_uid', 'ordered'])))
+    known = known.assign(ordered=known.malignancy.map(ordered))
+    groups = dict(list(known.groupby(['series_uid', 'ordered'])))
     rows = []
     for row, z in zip(nodules.to_dict('records'), z_mm):
         fit = groups.get((row['series_uid'], ordered(row['malignancy'])), known.iloc[:0])
         off = np.array([abs(_z_mm(s, k) - z) for s, k in zip(fit.scan_id, fit['slice'])])
         sure = len(off) and off.min() < NEAR_MM and (np.sort(off)[1:2] > 2 * off.min() + 1).all()
-        rows.append({'nodule_id': row['nodule_id'], 'lidc_id': fit.nodule_id.iloc[off.argmin()] if sure else ''} | {a: fit[a].iloc[off.argmin()] if sure else '' for a in TERMS})
+        best = fit.iloc[off.argmin()] if sure else dict.fromkeys(['nodule_id', *TERMS], '')
+        said = {a: best[a] for a in TERMS}
+        rows.append({'nodule_id': row['nodule_id'], 'lidc_id': best['nodule_id']} | said)
     return pd.DataFrame(rows)
 
 # %% ../nbs/05a_captions.ipynb #bfe5f62e
-PROMPT_WORDS = (*CLASSES, 'lung', 'nodule', 'image', 'scan')   # in no caption but `nodule`; known to the tokenizer all the same, so that a prompt stays short
+# in no caption but *nodule*; known to the tokenizer all the same, so that a prompt stays short
+PROMPT_WORDS = (*CLASSES, 'lung', 'nodule', 'image', 'scan')
 
 # %% ../nbs/05a_captions.ipynb #cade98da
+_START, _END, _WORD_END = '<|startoftext|>', '<|endoftext|>', '</w>'
+
 def train_tokenizer(texts: Iterable[str], size: int = 768) -> transformers.CLIPTokenizer:
-    "A CLIP tokenizer of at most `size` tokens for these texts; the order of the texts does not matter."
+    "A CLIP tokenizer of at most `size` tokens for these texts, in whatever order they come."
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
-    small = transformers.CLIPTokenizer(vocab={'<|startoftext|>': 0, '<|endoftext|>': 1}, merges=[])._tokenizer   # CLIP's own way of cleaning and splitting
-    t = Tokenizer(models.BPE(unk_token='<|endoftext|>', continuing_subword_prefix='', end_of_word_suffix='</w>', fuse_unk=False))
-    t.normalizer, t.pre_tokenizer = small.normalizer, small.pre_tokenizer
+    clip = transformers.CLIPTokenizer(vocab={_START: 0, _END: 1}, merges=[])._tokenizer
+    # cleaned and split as by CLIP
+    t = Tokenizer(models.BPE(unk_token=_END, continuing_subword_prefix='',
+                             end_of_word_suffix=_WORD_END, fuse_unk=False))
+    t.normalizer, t.pre_tokenizer = clip.normalizer, clip.pre_tokenizer
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    ends = [c + '</w>' for c in letters]                                                       # given ids of their own beforehand: ties between pairs are broken by ids
-    trainer = trainers.BpeTrainer(vocab_size=size - 2, initial_alphabet=letters, end_of_word_suffix='</w>', show_progress=False, special_tokens=ends)
+    ends = [c + _WORD_END for c in letters]       # with ids beforehand: ties between pairs go by ids
+    trainer = trainers.BpeTrainer(vocab_size=size - 2, initial_alphabet=letters,
+        end_of_word_suffix=_WORD_END, show_progress=False, special_tokens=ends)
     t.train_from_iterator([*sorted(texts), ' '.join(PROMPT_WORDS)], trainer)
-    merges = [tuple(m) if isinstance(m, list) else tuple(m.split(' ')) for m in json.loads(t.to_str())['model']['merges']]
-    words = letters + ends + list(dict.fromkeys(a + b for a, b in merges)) + ['<|startoftext|>', '<|endoftext|>']
-    return transformers.CLIPTokenizer(vocab={w: i for i, w in enumerate(dict.fromkeys(words))}, merges=merges, model_max_length=77)
+    merges = json.loads(t.to_str())['model']['merges']
+    merges = [tuple(m) if isinstance(m, list) else tuple(m.split(' ')) for m in merges]
+    words = letters + ends + [a + b for a, b in merges] + [_START, _END]
+    vocab = {w: i for i, w in enumerate(dict.fromkeys(words))}
+    return transformers.CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77)

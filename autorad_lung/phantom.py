@@ -22,7 +22,8 @@ def rng_of(
     *parts: str,                # e.g. 'nodule', an id
 ) -> np.random.Generator:
     "Random numbers that depend on the parts alone."
-    return np.random.default_rng(int.from_bytes(hashlib.sha256('\0'.join(map(str, parts)).encode()).digest()[:8], 'little'))
+    digest = hashlib.sha256('\0'.join(map(str, parts)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], 'little'))
 
 def median_rating(scores: str) -> float:
     "Median of the readers' ratings, e.g. '5;4;5' -> 5.0."
@@ -44,11 +45,16 @@ def scan_traits(scan_id: int) -> ScanTraits:
     "Simulated traits of a scan, from its id alone."
     rng = rng_of('scan', scan_id)
     ceiling = [3071., 2048., float(rng.integers(1300, 2900))][rng.choice(3, p=[.55, .15, .3])]
-    return ScanTraits(rng.normal(-862, 42), float(np.exp(rng.normal(np.log(34), .3))), rng.uniform(.5, .8), ceiling)
+    drawn = rng.normal(-862, 42), float(np.exp(rng.normal(np.log(34), .3))), rng.uniform(.5, .8)
+    return ScanTraits(*drawn, ceiling)
 
 # %% ../nbs/01b_phantom.ipynb #7171d562
-def mm_grid(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], centre: np.ndarray) -> list[np.ndarray]:
-    "Coordinates in mm from `centre` (voxel indices): arrays (Z, 1, 1), (1, Y, 1), (1, 1, X), float32."
+def mm_grid(
+    shape: tuple[int, int, int],
+    spacing_mm: tuple[float, float, float],
+    centre: np.ndarray,      # voxel indices
+) -> list[np.ndarray]:       # float32 arrays (Z, 1, 1), (1, Y, 1), (1, 1, X)
+    "Coordinates in mm from `centre`."
     axes = [((np.arange(n) - c) * s).astype('f4') for n, c, s in zip(shape, centre, spacing_mm)]
     return list(np.ix_(*axes))
 
@@ -58,7 +64,7 @@ def soft_step(x: np.ndarray, width: float) -> np.ndarray:
 
 # %% ../nbs/01b_phantom.ipynb #304f6677
 def draw_tube(
-    out: np.ndarray,          # (Z, Y, X) float32, changed in place: the larger of itself and the tube
+    out: np.ndarray,          # (Z, Y, X) float32, changed in place: the larger of it and the tube
     grid: list[np.ndarray],   # of `mm_grid`
     start: np.ndarray,        # (3,) mm
     direction: np.ndarray,    # (3,) of length 1
@@ -67,12 +73,16 @@ def draw_tube(
     level: float = 1.,        # value inside
 ):
     "Draw a straight tube with round ends and an edge 0.8 mm wide, within its own box only."
-    ends = np.sort([start, start + length * direction], axis=0) + np.array([[-1], [1]]) * (radius + .4)
+    ends = np.sort([start, start + length * direction], axis=0)
+    ends = ends + np.array([[-1], [1]]) * (radius + .4)
     box = tuple(slice(*np.searchsorted(g.ravel(), e)) for g, e in zip(grid, ends.T))
-    z, y, x = [g[tuple(b if n > 1 else slice(None) for n in g.shape)] - np.float32(s) for g, b, s in zip(grid, box, start)]
-    along = z * np.float32(direction[0]) + y * np.float32(direction[1]) + x * np.float32(direction[2])
+    part = lambda g, b: g[tuple(b if n > 1 else slice(None) for n in g.shape)]
+    z, y, x = [part(g, b) - np.float32(s) for g, b, s in zip(grid, box, start)]
+    dz, dy, dx = (np.float32(d) for d in direction)
+    along = z * dz + y * dy + x * dx
     square = z * z + y * y + x * x - (t := np.clip(along, 0, np.float32(length))) * (2 * along - t)
-    np.maximum(out[box], np.float32(level) * soft_step(np.float32(radius) - np.sqrt(np.maximum(square, 0)), .4), out=out[box])
+    inside = soft_step(np.float32(radius) - np.sqrt(np.maximum(square, 0)), .4)
+    np.maximum(out[box], np.float32(level) * inside, out=out[box])
 
 # %% ../nbs/01b_phantom.ipynb #3d14265f
 def unit(v) -> np.ndarray:
@@ -94,66 +104,91 @@ SPECKLE_HU = [110, 90, 60, 45, 30]         # sd inside a nodule, HU
 SOLID_HU = (60., 30.)                     # mean and sd between nodules
 
 # %% ../nbs/01b_phantom.ipynb #d62871e2
-def matter(rng: np.random.Generator, fraction: np.ndarray, spacing_mm: tuple, texture: float) -> np.ndarray:
-    "HU of the nodule's matter, wherever it is (Z, Y, X), float32; `fraction` is the nodule's share of each voxel."
-    ground, spread, share, speckle = (np.interp(texture, TEXTURE, v) for v in (GROUND_HU, GROUND_SD, SOLID_SHARE, SPECKLE_HU))
+def matter(
+    rng: np.random.Generator,
+    fraction: np.ndarray,     # (Z, Y, X) the nodule's share of each voxel
+    spacing_mm: tuple,
+    texture: float,
+) -> np.ndarray:              # (Z, Y, X) float32
+    "HU of the nodule's matter, wherever it is."
+    rated = (GROUND_HU, GROUND_SD, SOLID_SHARE, SPECKLE_HU)
+    ground, spread, share, speckle = (np.interp(texture, TEXTURE, v) for v in rated)
     ground, solid = rng.normal(ground, spread), rng.normal(*SOLID_HU)
     blotch = grain(rng, fraction.shape, tuple(1.8 / s for s in spacing_mm))
     score = blotch + 2 * fraction
     inside = score[fraction > .5] if (fraction > .5).any() else score.ravel()
-    core = soft_step(score - np.float32(np.quantile(inside, 1 - share)), .3) if share else np.float32(0)
-    return np.float32(ground) + np.float32(max(solid - ground, 0)) * core + np.float32(speckle) * blotch
+    core = np.float32(0)
+    if share: core = soft_step(score - np.float32(np.quantile(inside, 1 - share)), .3)
+    base = np.float32(ground) + np.float32(max(solid - ground, 0)) * core
+    return base + np.float32(speckle) * blotch
 
 # %% ../nbs/01b_phantom.ipynb #332d6bcd
 CALCIFIED_HU = (1750., .45)   # median and log-sd between nodules of a full calcification
 
 # %% ../nbs/01b_phantom.ipynb #52f1d51f
-def calcium(rng: np.random.Generator, grid: list, fraction: np.ndarray, radius_mm: float, pattern: int) -> np.ndarray | float:
-    "HU added by calcium, by the rated pattern: 1 popcorn, 2 laminated, 3 solid, 4 not central, 5 central, 6 none."
+def calcium(
+    rng: np.random.Generator, grid: list, fraction: np.ndarray, radius_mm: float, pattern: int,
+) -> np.ndarray | float:
+    "HU added by pattern: 1 popcorn, 2 laminated, 3 solid, 4 not central, 5 central, 6 none."
     if pattern >= 6: return 0.
     peak = np.float32(CALCIFIED_HU[0] * np.exp(rng.normal(0, CALCIFIED_HU[1])))
     r = np.sqrt(sum(a * a for a in grid)) / np.float32(radius_mm)
     if pattern == 3: return peak * fraction * np.exp(-(r / np.float32(.6))**2)
-    if pattern == 2: return peak * fraction * np.clip(1 - 5 * np.abs(r - np.float32(.55)), 0, 1) * np.float32(.7)
+    if pattern == 2:
+        shell = np.clip(1 - 5 * np.abs(r - np.float32(.55)), 0, 1)
+        return peak * fraction * shell * np.float32(.7)
     blobs = {1: 5, 4: 1, 5: 1}[pattern]
     out = np.zeros_like(fraction)
     for _ in range(blobs):
         off = 0 if pattern == 5 else radius_mm * rng.uniform(.25, .6)
-        draw_tube(out, grid, off * unit(rng.standard_normal(3)), np.zeros(3), 0., radius_mm * (.45 if blobs == 1 else .28))
+        at, radius = off * unit(rng.standard_normal(3)), radius_mm * (.45 if blobs == 1 else .28)
+        draw_tube(out, grid, at, np.zeros(3), 0., radius)
     return peak * fraction * out * np.float32(.6)
 
 # %% ../nbs/01b_phantom.ipynb #70b80aad
 VESSELS = 3.   # mean number in 2,500 mm³, and this many more
 
 def vessels(rng: np.random.Generator, grid: list) -> np.ndarray:
-    "Share of vessel in each voxel: tubes through random points in random directions, about one to 2,500 mm³."
+    "Share of vessel in each voxel: tubes through random points, about one to 2,500 mm³."
     low, high = np.array([g.min() for g in grid]), np.array([g.max() for g in grid])
     out = np.zeros([g.size for g in grid], 'f4')
-    for _ in range(min(rng.poisson(VESSELS * (1 + np.prod(high - low) / 2500)), 30)):
-        radius, d = min(.45 * np.exp(rng.normal(0, .55)), 2.2), unit(rng.standard_normal(3) * [.4, 1, 1])
-        draw_tube(out, grid, rng.uniform(low, high) - d * rng.uniform(2, 25), d, rng.uniform(10, 50), radius)
+    expected = VESSELS * (1 + np.prod(high - low) / 2500)
+    for _ in range(min(rng.poisson(expected), 30)):
+        radius = min(.45 * np.exp(rng.normal(0, .55)), 2.2)
+        d = unit(rng.standard_normal(3) * [.4, 1, 1])
+        start = rng.uniform(low, high) - d * rng.uniform(2, 25)
+        draw_tube(out, grid, start, d, rng.uniform(10, 50), radius)
     return out
 
 # %% ../nbs/01b_phantom.ipynb #50d25ff4
-WALL_SHARE, WALL_GAP_MM = .85, 14.   # of nodules with the chest wall in the region; greatest gap between the two, often much less
+WALL_SHARE = .85      # of nodules with the chest wall in the region
+WALL_GAP_MM = 14.     # greatest gap between the two, often much less
 
 # %% ../nbs/01b_phantom.ipynb #579d41b0
-def wall(rng: np.random.Generator, grid: list, nodule: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    "Share of chest wall in each voxel and its HU, or None; `nodule` (N, 3) are the outlined voxels in mm."
+def wall(
+    rng: np.random.Generator,
+    grid: list,
+    nodule: np.ndarray,                         # (N, 3) the outlined voxels, mm
+) -> tuple[np.ndarray, np.ndarray] | None:
+    "Share of chest wall in each voxel and its HU; None where no wall is near."
     if rng.random() > WALL_SHARE: return None
     d, bend = unit(rng.standard_normal(3) * [.25, 1, 1]), rng.uniform(60, 120)
     reach = (nodule @ d).max() + WALL_GAP_MM * rng.random()**2
-    away = np.sqrt(sum((g + np.float32((bend - reach) * e))**2 for g, e in zip(grid, d))) - np.float32(bend)   # mm beyond the pleura
+    shift = [np.float32((bend - reach) * e) for e in d]
+    away = np.sqrt(sum((g + s)**2 for g, s in zip(grid, shift)))
+    away = away - np.float32(bend)                                    # mm beyond the pleura
     layers = np.sin(away * np.float32(rng.uniform(.4, .9)) + np.float32(rng.uniform(0, 6)))
     tissue = np.where(away < 2, np.float32(30), 10 + 45 * np.sign(layers)).astype('f4')
-    if rng.random() < .5:                                                                                     # a rib runs along the wall
-        side = unit(np.cross(d, rng.standard_normal(3)))
-        rib = np.zeros_like(tissue); draw_tube(rib, grid, d * (reach + rng.uniform(6, 10)) - side * 60, side, 120., rng.uniform(3, 5))
+    if rng.random() < .5:                                             # a rib runs along the wall
+        side, rib = unit(np.cross(d, rng.standard_normal(3))), np.zeros_like(tissue)
+        start = d * (reach + rng.uniform(6, 10)) - side * 60
+        draw_tube(rib, grid, start, side, 120., rng.uniform(3, 5))
         tissue = tissue + rib * np.float32(rng.uniform(250, 600))
     return soft_step(away, .5), tissue
 
 # %% ../nbs/01b_phantom.ipynb #9ebfede3
-INSET = (.25, .48)       # readers outline generously: the nodule ends where the blurred agreement falls to this (ground glass, solid) ..
+# readers outline generously: the nodule ends where the blurred agreement falls to this
+INSET = (.25, .48)       # (ground glass, solid) ..
 FULL = .75               # .. and fills a voxel from this share of the way to its peak
 MARGIN_MM = (1.5, .75)   # blur for a margin rated 1 (poor) and 5 (sharp) ..
 HAZE = (1.7, 1.)         # .. times this (ground glass, solid)
@@ -163,11 +198,17 @@ def radius_of(masks: np.ndarray, spacing_mm: tuple) -> float:
     return float((3 * masks.sum() / len(masks) * np.prod(spacing_mm) / (4 * np.pi))**(1 / 3))
 
 # %% ../nbs/01b_phantom.ipynb #04bb5951
-def share_of_nodule(rng, masks: np.ndarray, grid: list, spacing_mm: tuple, margin: float, spiculation: float, texture: float) -> np.ndarray:
-    "The nodule's share of each voxel (Z, Y, X), from the readers' agreement: blurred by the rated margin and texture, with spicules by the rated spiculation."
-    inset, haze, blur = (float(np.interp(rating, [1, 5], ends)) for rating, ends in ((texture, INSET), (texture, HAZE), (margin, MARGIN_MM)))
+def share_of_nodule(
+    rng, masks: np.ndarray, grid: list, spacing_mm: tuple,
+    margin: float, spiculation: float, texture: float,
+) -> np.ndarray:      # (Z, Y, X)
+    """The nodule's share of each voxel, from the readers' agreement.
+    Blurred by the rated margin and texture, with spicules by the rated spiculation."""
+    rated = (texture, INSET), (texture, HAZE), (margin, MARGIN_MM)
+    inset, haze, blur = (float(np.interp(rating, [1, 5], ends)) for rating, ends in rated)
     radius, blur = radius_of(masks, spacing_mm), haze * blur
-    f = gaussian_filter(masks.mean(0, dtype='f4'), (.2, blur / spacing_mm[1], blur / spacing_mm[2]), truncate=2.5)
+    sigma = (.2, blur / spacing_mm[1], blur / spacing_mm[2])
+    f = gaussian_filter(masks.mean(0, dtype='f4'), sigma, truncate=2.5)
     f = np.clip((f - inset) / (FULL * max(f.max() - inset, .1)), 0, 1)
     for _ in range(round(2.5 * (spiculation - 1))):
         d = unit(rng.standard_normal(3))
@@ -184,20 +225,32 @@ def near(masks: np.ndarray, spacing_mm: tuple) -> tuple[slice, ...]:
     return tuple(out)
 
 # %% ../nbs/01b_phantom.ipynb #5033ade0
-def draw_nodule(rng, hu: np.ndarray, masks: np.ndarray, grid: list, spacing_mm: tuple, ratings: dict[str, float]):
+def draw_nodule(
+    rng, hu: np.ndarray, masks: np.ndarray, grid: list, spacing_mm: tuple,
+    ratings: dict[str, float],
+):
     "Lay the nodule over `hu` (Z, Y, X) float32, in place."
     b = near(masks, spacing_mm)
-    part, view = [g[tuple(s if n > 1 else slice(None) for n, s in zip(g.shape, b))] for g in grid], hu[b]
-    f = share_of_nodule(rng, masks[(slice(None), *b)], part, spacing_mm, ratings['margin'], ratings['spiculation'], ratings['texture'])
-    inner = matter(rng, f, spacing_mm, ratings['texture']) + calcium(rng, part, f, radius_of(masks, spacing_mm), round(ratings['calcification']))
+    part = [g[tuple(s if n > 1 else slice(None) for n, s in zip(g.shape, b))] for g in grid]
+    view, rated = hu[b], [ratings[k] for k in ('margin', 'spiculation', 'texture')]
+    f = share_of_nodule(rng, masks[(slice(None), *b)], part, spacing_mm, *rated)
+    radius, pattern = radius_of(masks, spacing_mm), round(ratings['calcification'])
+    inner = matter(rng, f, spacing_mm, ratings['texture']) + calcium(rng, part, f, radius, pattern)
     view += f * (inner - view)
 
 # %% ../nbs/01b_phantom.ipynb #959d1389
-def simulate_hu(masks: np.ndarray, spacing_mm: tuple, ratings: dict[str, float], nodule_id: str, scan: ScanTraits) -> np.ndarray:
-    "Simulated HU (Z, Y, X) int16 around the outlined nodule; from the masks (R, Z, Y, X), four ratings and two ids alone."
+def simulate_hu(
+    masks: np.ndarray,           # (R, Z, Y, X) bool
+    spacing_mm: tuple,
+    ratings: dict[str, float],   # the medians of `USED_RATINGS`
+    nodule_id: str,
+    scan: ScanTraits,
+) -> np.ndarray:                 # (Z, Y, X) int16
+    "Simulated HU around the outlined nodule; from the masks, four ratings and two ids alone."
     rng, voxels, shape = rng_of('nodule', nodule_id), np.argwhere(masks.any(0)), masks.shape[1:]
     grid = mm_grid(shape, spacing_mm, voxels.mean(0))
-    hu = np.float32(scan.lung_hu) + np.float32(PARENCHYMA_HU) * grain(rng, shape, tuple(1. / s for s in spacing_mm))
+    lung = grain(rng, shape, tuple(1. / s for s in spacing_mm))
+    hu = np.float32(scan.lung_hu) + np.float32(PARENCHYMA_HU) * lung
     hu += vessels(rng, grid) * (np.float32(rng.normal(40, 25)) - hu)
     if w := wall(rng, grid, (voxels - voxels.mean(0)) * spacing_mm): hu += w[0] * (w[1] - hu)
     draw_nodule(rng, hu, masks, grid, spacing_mm, ratings)

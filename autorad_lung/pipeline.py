@@ -36,6 +36,28 @@ def notebooks() -> Path:
     if not folder.is_dir(): raise CompanionError('the notebooks are not beside the package', folder, remedy)
     return folder
 
+# %% ../nbs/11_pipeline.ipynb #966a938b
+_KINDS = dict(source=(str,), data=(str, Path, None), preset=(str,), out=(str, Path, None), settings=(str, dict, None),
+              quick=(bool,), workers=(int, None), scheduler=(str, None))
+_WRITE = {str: 'text', Path: 'a path', dict: 'a dict of settings', bool: 'True or False', int: 'a whole number from 1 on',
+          None: 'None'}
+
+def _refuse_word(name: str, value):
+    "Refuse a word that stands for a value: papermill hands `false` and `null` over as text, and text counts as true."
+    if isinstance(value, str) and value.strip().lower() in ('true', 'false', 'none', 'null'):
+        raise CompanionError(f'{value!r} is a word', name, 'give True, False or None, with a capital letter and without quotes')
+
+def _check_field(name: str, value):
+    "Refuse what is not of the field's kind, with the field named."
+    kinds, give = _KINDS[name], 'give ' + ' or '.join(_WRITE[k] for k in _KINDS[name])
+    def refuse(reason): raise CompanionError(reason, name, give)
+    fits = isinstance(value, tuple(k for k in kinds if k)) and isinstance(value, bool) == (bool in kinds)   # True is an int, too
+    if not fits and (value is not None or None not in kinds):
+        refuse(f'{value!r} is {"a word" if isinstance(value, str) else type(value).__name__}')
+    if name == 'workers' and value is not None and value < 1: refuse(f'{value} processes do nothing')
+    if name not in ('settings', 'quick'): _refuse_word(name, value)
+
+
 # %% ../nbs/11_pipeline.ipynb #11aa42cf
 @dataclasses.dataclass(frozen=True)
 class Setup:
@@ -48,6 +70,10 @@ class Setup:
     quick: bool = False                # a small part of the cohort, few epochs
     workers: int | None = None         # processes; default: all cores
     scheduler: str | None = None       # address of a Dask scheduler, instead
+
+    def __post_init__(self):
+        for f in dataclasses.fields(self): _check_field(f.name, getattr(self, f.name))
+        sources.check_source(self.source, self.data)
 
     @cached_property
     def protocol(self) -> Protocol:
@@ -375,6 +401,7 @@ def from_parameters(
     for k in sorted(given - set(known) - set(extra)):
         remedy = f'it has {", ".join(sorted({*extra, *known} & given))}'
         raise CompanionError('this notebook has no such parameter', k, remedy)
+    for k in extra: _refuse_word(k, variables.get(k))
     return Study(**{k: variables[k] for k in known if k in variables})
 
 # %% ../nbs/11_pipeline.ipynb #28454613

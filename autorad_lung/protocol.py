@@ -23,52 +23,85 @@ EDGE_RULES = {  # on the average score; the first is the default
 
 # %% ../nbs/00_protocol.ipynb #918ecfaf
 def choice(default, stage, paper, why, of=None, low=None, high=None, of_type=None):
-    "A protocol field: `of` closes the list of values; `low` and `high` bound a number (both ends allowed)."
-    return field(default=default, metadata=dict(stage=stage, paper=paper, why=why, of=of, low=low, high=high, of_type=of_type or (float if default is None else type(default))))
+    "A protocol field: `of` closes the list of values; `low` and `high` bound a number, inclusive."
+    kind = of_type or (float if default is None else type(default))
+    facts = dict(stage=stage, paper=paper, why=why, of=of, low=low, high=high, of_type=kind)
+    return field(default=default, metadata=facts)
 
 # %% ../nbs/00_protocol.ipynb #2900165c
 @dataclass(frozen=True)
 class _Cohort:
     name: str = choice('custom', 'name', '-', 'the preset that it came from')
-    readers_min: int = choice(3, 'cohort', 'not given', 'a mean of one or two scores is mostly noise; 3 is the commonest rule', low=1, high=4)
+    readers_min: int = choice(3, 'cohort', 'not given',
+        'a mean of one or two scores is mostly noise; 3 is the commonest rule', low=1, high=4)
     thickness_max_mm: float | None = choice(None, 'cohort', 'not given', 'None: no limit', low=0.)
-    edge_rule: str = choice('unsure-closed', 'cohort', 'not given', 'exact halves are the most unsure scores of all', of=tuple(EDGE_RULES))
-    average: str = choice('mean', 'cohort', 'not given', 'mean or median of the scores', of=('mean', 'median'))
-    merged: str = choice('keep', 'cohort', 'not given', '14 clusters have more marks than readers', of=('keep', 'drop'))
-    limit: int | None = choice(None, 'cohort', '-', 'for quick looks: at most about so many nodules, whole patients, the others named in the ledger', low=30, of_type=int)
+    edge_rule: str = choice('unsure-closed', 'cohort', 'not given',
+        'exact halves are the most unsure scores of all', of=tuple(EDGE_RULES))
+    average: str = choice('mean', 'cohort', 'not given',
+        'mean or median of the scores', of=('mean', 'median'))
+    merged: str = choice('keep', 'cohort', 'not given',
+        '14 clusters have more marks than readers', of=('keep', 'drop'))
+    limit: int | None = choice(None, 'cohort', '-',
+        'for quick looks: at most about so many nodules, whole patients, '
+        'the others named in the ledger',
+        low=30, of_type=int)
     n_folds: int = choice(5, 'folds', 'not given', 'by patient, stratified by class', low=2)
     fold_seed: int = choice(0, 'folds', 'not given', 'fixed', low=0)
 
 # %% ../nbs/00_protocol.ipynb #7ca3f7c5
 @dataclass(frozen=True)
 class _Inputs(_Cohort):
-    consensus: float = choice(.5, 'mask', 'at least 50 % of the readers', 'as the paper', low=0., high=1.)
-    slice_rule: str = choice('middle', 'mask', 'the middle slice', 'of the extent of the consensus mask; or the slice of largest area', of=('middle', 'largest'))
-    diameter_rule: str = choice('volume', 'image', 'equivalent diameter', 'of the sphere of equal volume; or of the circle of equal area on the slice', of=('volume', 'slice'))
-    crop_factor: float = choice(2., 'image', '2 x equivalent diameter', 'as the paper', low=1., high=10.)
+    consensus: float = choice(.5, 'mask', 'at least 50 % of the readers',
+        'as the paper', low=0., high=1.)
+    slice_rule: str = choice('middle', 'mask', 'the middle slice',
+        'of the extent of the consensus mask; or the slice of largest area',
+        of=('middle', 'largest'))
+    diameter_rule: str = choice('volume', 'image', 'equivalent diameter',
+        'of the sphere of equal volume; or of the circle of equal area on the slice',
+        of=('volume', 'slice'))
+    crop_factor: float = choice(2., 'image', '2 x equivalent diameter',
+        'as the paper', low=1., high=10.)
     hu_low: float = choice(-1000., 'image', 'not given', 'air', low=-2048., high=4000.)
-    hu_high: float = choice(400., 'image', 'not given', 'soft tissue; calcium saturates', low=-2048., high=4000.)
-    recipe: str = choice('paper', 'radiomics', '1,500 features, 7 classes, 8 transformations, middle slice', 'the one recipe found that gives exactly 1,500',
-                         of=('paper', 'paper1502', 'true2d', 'volume'))
-    engine: str = choice('fast', 'radiomics', 'PyRadiomics 3.0.1', 'equal values, far quicker; checked against PyRadiomics in each run', of=('fast', 'pyradiomics'))
-    scan_maximum: str = choice('scan', 'radiomics', 'not given', 'four filters scale by max |HU| of the image they are given', of=('scan', 'fixed', 'crop'))
+    hu_high: float = choice(400., 'image', 'not given',
+        'soft tissue; calcium saturates', low=-2048., high=4000.)
+    recipe: str = choice('paper', 'radiomics',
+        '1,500 features, 7 classes, 8 transformations, middle slice',
+        'the one recipe found that gives exactly 1,500',
+        of=('paper', 'paper1502', 'true2d', 'volume'))
+    engine: str = choice('fast', 'radiomics', 'PyRadiomics 3.0.1',
+        'equal values, far quicker; checked against PyRadiomics in each run',
+        of=('fast', 'pyradiomics'))
+    scan_maximum: str = choice('scan', 'radiomics', 'not given',
+        'four filters scale by max |HU| of the image they are given', of=('scan', 'fixed', 'crop'))
 
 # %% ../nbs/00_protocol.ipynb #4b3f0f56
 @dataclass(frozen=True)
 class _Method(_Inputs):
-    image_tower: str = choice('mini-aimv2', 'image embedding', 'aimv2-large-patch14-224, frozen', 'preset')
-    text_tower: str = choice('mini-clip-text', 'text tower', "CLIP's text encoder, size not given", 'preset')
-    pretrain_steps: int = choice(360, 'pretraining', '-', 'of the small towers that are trained on this machine; chosen by measuring, for a laptop', low=1)
-    pretrain_seed: int = choice(0, 'pretraining', '-', 'of their first values and of the order of their pictures', low=0)
+    image_tower: str = choice('mini-aimv2', 'image embedding', 'aimv2-large-patch14-224, frozen',
+        'preset')
+    text_tower: str = choice('mini-clip-text', 'text tower', "CLIP's text encoder, size not given",
+        'preset')
+    pretrain_steps: int = choice(360, 'pretraining', '-',
+        'of the small towers that are trained on this machine; chosen by measuring, for a laptop',
+        low=1)
+    pretrain_seed: int = choice(0, 'pretraining', '-',
+        'of their first values and of the order of their pictures', low=0)
     n_ctx: int = choice(50, 'prompts', '50', 'as the paper', low=1, high=72)
     ctx_std: float = choice(.02, 'prompts', 'not given', "CoOp's", low=0.)
-    class_position: str = choice('end', 'prompts', 'not given', "where the class word stands among the context vectors; CoOp's default", of=('end', 'middle', 'front'))
-    class_context: bool = choice(False, 'prompts', 'shared by the classes', 'True: context vectors of their own for each class, which CoOp calls class-specific')
-    hidden: int = choice(256, 'prompts', 'two layers, widths not given', "the review's guess; CoCoOp's rule (a sixteenth of the input) gives 93", low=1)
-    class_words: tuple[str, ...] = choice(CLASSES, 'prompts', 'benign, unsure, malignant', "as the paper; several of a class with | between, whose embeddings are averaged")
-    temperature: float = choice(.07, 'prompts', 'not given', "cosines are divided by it; CLIP's value at the start of its training", low=1e-4)
+    class_position: str = choice('end', 'prompts', 'not given',
+        "where the class word stands among the context vectors; CoOp's default",
+        of=('end', 'middle', 'front'))
+    class_context: bool = choice(False, 'prompts', 'shared by the classes',
+        'True: context vectors of their own for each class, which CoOp calls class-specific')
+    hidden: int = choice(256, 'prompts', 'two layers, widths not given',
+        "the review's guess; CoCoOp's rule (a sixteenth of the input) gives 93", low=1)
+    class_words: tuple[str, ...] = choice(CLASSES, 'prompts', 'benign, unsure, malignant',
+        "as the paper; several of a class with | between, whose embeddings are averaged")
+    temperature: float = choice(.07, 'prompts', 'not given',
+        "cosines are divided by it; CLIP's value at the start of its training", low=1e-4)
     learn_temperature: bool = choice(False, 'prompts', 'not given', 'frozen, as in CoOp')
-    feature_clip: float = choice(5., 'model', 'not given', 'z-scores beyond it are cut: heavy tails would drive the MetaNet', low=1.)
+    feature_clip: float = choice(5., 'model', 'not given',
+        'z-scores beyond it are cut: heavy tails would drive the MetaNet', low=1.)
 
 # %% ../nbs/00_protocol.ipynb #c7c264b1
 @dataclass(frozen=True)
@@ -80,23 +113,48 @@ class _Training(_Method):
     epochs: int = choice(20, 'training', 'not given', "between CoCoOp's 10 and CoOp's 200", low=1)
     warmup_epochs: int = choice(1, 'training', 'not given', "CoOp's", low=0)
     batch_size: int = choice(32, 'training', 'not given', "CoOp's", low=1)
-    inner_fraction: float = choice(.2, 'training', 'not given', 'patients of the training folds kept to pick the epoch; the test fold is never looked at', low=.05, high=.5)
-    patience: int | None = choice(None, 'training', 'not given', 'None: all epochs are run, and the best one is kept; a number: stop when so many in a row were no better on the inner patients', low=1, of_type=int)
-    select_by: str = choice('loss', 'training', 'not given', 'steadier than accuracy on few nodules', of=('loss', 'balanced_accuracy'))
-    amp: bool = choice(False, 'training', 'not given', 'True: bfloat16 where it is safe; quicker on a GPU, and other numbers')
-    class_weights: bool = choice(False, 'training', 'plain cross-entropy', 'as the paper; True weighs each class by its inverse frequency')
+    inner_fraction: float = choice(.2, 'training', 'not given',
+        'patients of the training folds kept to pick the epoch; the test fold is never looked at',
+        low=.05, high=.5)
+    patience: int | None = choice(None, 'training', 'not given',
+        'None: all epochs are run, and the best one is kept; '
+        'a number: stop when so many in a row were no better on the inner patients',
+        low=1, of_type=int)
+    select_by: str = choice('loss', 'training', 'not given',
+        'steadier than accuracy on few nodules', of=('loss', 'balanced_accuracy'))
+    amp: bool = choice(False, 'training', 'not given',
+        'True: bfloat16 where it is safe; quicker on a GPU, and other numbers')
+    class_weights: bool = choice(False, 'training', 'plain cross-entropy',
+        'as the paper; True weighs each class by its inverse frequency')
 
 # %% ../nbs/00_protocol.ipynb #a6f752af
 def _check(f: dataclasses.Field, value):
     "Refuse a value of the wrong type, outside the list, or out of range."
     m, kind = f.metadata, f.metadata['of_type']
+    of, low, high = m['of'], m['low'], m['high']
     if value is None and f.default is None: return
-    if kind is float and isinstance(value, int) and not isinstance(value, bool): value = float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise CompanionError(f'{value!r} is not of type {kind.__name__}', f.name, f'the default is {f.default!r}')
-    if m['of'] and value not in m['of']: raise CompanionError(f'{value!r} is not one of {", ".join(m["of"])}', f.name, 'choose one of these')
-    if (m['low'] is not None and value < m['low']) or (m['high'] is not None and value > m['high']) or value != value:
-        raise CompanionError(f'{value!r} is outside [{m["low"]}, {m["high"]}]', f.name, f'the default is {f.default!r}')
+    truth = isinstance(value, bool)      # which Python counts among the integers
+    if kind is float and isinstance(value, int) and not truth: value = float(value)
+    if not isinstance(value, kind) or (kind is int and truth):
+        raise CompanionError(f'{value!r} is not of type {kind.__name__}', f.name,
+                             f'the default is {f.default!r}')
+    if of and value not in of:
+        raise CompanionError(f'{value!r} is not one of {", ".join(of)}', f.name,
+                             'choose one of these')
+    if (low is not None and value < low) or (high is not None and value > high) or value != value:
+        raise CompanionError(f'{value!r} is outside [{low}, {high}]', f.name,
+                             f'the default is {f.default!r}')
+
+def _check_together(p: 'Protocol'):
+    "Refuse what no field shows alone."
+    low, high = p.hu_low, p.hu_high
+    if low >= high:
+        raise CompanionError(f'hu_low {low} is not below hu_high {high}', 'hu_low',
+                             'give a window such as -1000..400 HU')
+    words = [w.strip() for c in p.class_words for w in c.split('|')]
+    if len(p.class_words) != 3 or not all(words):
+        raise CompanionError('three class words are needed', 'class_words',
+                             f'give words for {", ".join(CLASSES)}')
 
 # %% ../nbs/00_protocol.ipynb #e1dad38c
 @dataclass(frozen=True)
@@ -104,61 +162,79 @@ class Protocol(_Training):
     "All settings of a run. Frozen; change one with `replace`."
     def __post_init__(self):
         for f in fields(self): _check(f, getattr(self, f.name))
-        if self.hu_low >= self.hu_high: raise CompanionError(f'hu_low {self.hu_low} is not below hu_high {self.hu_high}', 'hu_low', 'give a window such as -1000..400 HU')
-        if len(self.class_words) != 3 or not all(w.strip() for c in self.class_words for w in c.split('|')): raise CompanionError('three class words are needed', 'class_words', f'give words for {", ".join(CLASSES)}')
+        _check_together(self)
 
     def replace(self, **changes) -> 'Protocol':
-        "The same protocol with some fields changed; a `CompanionError` names an unknown field and the nearest known one."
-        for k in changes.keys() - {f.name for f in fields(self)}:
-            near = difflib.get_close_matches(k, [f.name for f in fields(self)], 1)
-            raise CompanionError(f'there is no such setting{f"; did you mean {near[0]}?" if near else ""}', k, '`Protocol().table()` lists them all')
+        """The same protocol with some fields changed.
+        A `CompanionError` names an unknown field and the nearest known one."""
+        known = [f.name for f in fields(self)]
+        for k in changes.keys() - set(known):
+            near = difflib.get_close_matches(k, known, 1)
+            hint = f'; did you mean {near[0]}?' if near else ''
+            raise CompanionError(f'there is no such setting{hint}', k,
+                                 '`Protocol().table()` lists them all')
         return dataclasses.replace(self, **changes)
 
     def stage(self, *stages: str) -> dict:
         "Fields of some stages, as a dict: what a result of these stages depends on."
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata['stage'] in stages}
+        chosen = [f.name for f in fields(self) if f.metadata['stage'] in stages]
+        return {k: getattr(self, k) for k in chosen}
 
     def key(self, *stages: str) -> str:
         "Hash of the fields of some stages; of all but the name where none is given."
-        return content_key(self.stage(*stages) if stages else {k: v for k, v in dataclasses.asdict(self).items() if k != 'name'})
+        if stages: return content_key(self.stage(*stages))
+        return content_key({k: v for k, v in dataclasses.asdict(self).items() if k != 'name'})
 
     def table(self) -> pd.DataFrame:
         "Field, value, default, what the paper says and why: the page that every report ends with."
-        return pd.DataFrame([dict(field=f.name, stage=f.metadata['stage'], value=str(getattr(self, f.name)), default=str(f.default),
-                                  paper=f.metadata['paper'], why=f.metadata['why']) for f in fields(self) if f.name != 'name'])
+        row = lambda f, m: dict(
+            field=f.name, stage=m['stage'], value=str(getattr(self, f.name)),
+            default=str(f.default), paper=m['paper'], why=m['why'])
+        return pd.DataFrame([row(f, f.metadata) for f in fields(self) if f.name != 'name'])
 
 # %% ../nbs/00_protocol.ipynb #ab03c336
 PRESETS = {
-    'mini':  dict(image_tower='mini-image-aimv2', text_tower='mini-text-clip', optimiser='adamw', learning_rate=1e-3, epochs=12, warmup_epochs=1, temperature=.07),
+    'mini':  dict(image_tower='mini-image-aimv2', text_tower='mini-text-clip', optimiser='adamw',
+                  learning_rate=1e-3, epochs=12, warmup_epochs=1, temperature=.07),
     'paper': dict(image_tower='aimv2-large-patch14-224', text_tower='clip-vit-base-patch16'),
 }
-PAPER_OPTIMISER = dict(optimiser='sgd', learning_rate=1e-4, momentum=.9, weight_decay=5e-7)   # as reported (via a review)
+# as reported (via a review)
+PAPER_OPTIMISER = dict(optimiser='sgd', learning_rate=1e-4, momentum=.9, weight_decay=5e-7)
 
 def preset(
     name: str,     # 'mini' or 'paper'
     **changes,     # fields to change
 ) -> Protocol:
     "A named protocol, with some fields changed."
-    if name not in PRESETS: raise CompanionError(f'there is no preset {name!r}', 'preset', f'choose one of {", ".join(PRESETS)}')
+    if name not in PRESETS:
+        raise CompanionError(f'there is no preset {name!r}', 'preset',
+                             f'choose one of {", ".join(PRESETS)}')
     return Protocol(name=name, **PRESETS[name]).replace(**changes)
 
 # %% ../nbs/00_protocol.ipynb #b3a45e13
 def parse_settings(
     text: str | dict | None, # 'n_ctx=10 thickness_max_mm=2.5', or a dict of the same
 ) -> dict:            # name -> value of the field's type
-    "Settings from text, with the types of the protocol's fields; unknown names and unreadable values are refused by name."
+    """Settings from text, with the types of the protocol's fields.
+    Unknown names and unreadable values are refused by name."""
     text = text or ''
-    pairs = text.items() if isinstance(text, dict) else [t.partition('=')[::2] for t in text.split()]
+    if isinstance(text, dict): pairs = text.items()
+    else: pairs = [t.partition('=')[::2] for t in text.split()]
     known = {f.name: f for f in fields(Protocol)}
     out = {}
     for k, v in pairs:
         if k not in known: Protocol().replace(**{k: v})          # raises, with the nearest name
-        out[k] = _from_text(known[k], v) if isinstance(v, str) else tuple(v) if isinstance(v, list) else v
+        if isinstance(v, str): out[k] = _from_text(known[k], v)
+        else: out[k] = tuple(v) if isinstance(v, list) else v
     Protocol().replace(**out)
     return out
 
 # %% ../nbs/00_protocol.ipynb #46050b2b
 def _from_text(f, v):
     kind = f.metadata['of_type']
-    try: return None if v == 'None' else {'True': True, 'False': False}[v] if kind is bool else tuple(v.split(',')) if kind is tuple else kind(v)
-    except (ValueError, KeyError): raise CompanionError(f'{v!r} cannot be read as {kind.__name__}', f.name, f'the default is {f.default!r}') from None
+    if v == 'None': return None
+    read = {bool: {'True': True, 'False': False}.__getitem__, tuple: lambda s: tuple(s.split(','))}
+    try: return read.get(kind, kind)(v)
+    except (ValueError, KeyError):
+        raise CompanionError(f'{v!r} cannot be read as {kind.__name__}', f.name,
+                             f'the default is {f.default!r}') from None

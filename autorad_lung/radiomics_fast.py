@@ -18,26 +18,40 @@ from .artifacts import CompanionError
 
 # %% ../nbs/04a_radiomics_fast.ipynb #9d501d16
 def _sized(small, large, kind, percentage, noun):
-    "The sixteen features of a matrix grey level × size, in the order in which `_size_features` computes them."
-    return (f'{small}Emphasis', f'{large}Emphasis', 'GrayLevelNonUniformity', 'GrayLevelNonUniformityNormalized', f'{kind}NonUniformity', f'{kind}NonUniformityNormalized',
-            percentage, 'GrayLevelVariance', f'{noun}Variance', f'{noun}Entropy', f'LowGrayLevel{_EMPH[noun]}Emphasis', f'HighGrayLevel{_EMPH[noun]}Emphasis',
-            f'{small}LowGrayLevelEmphasis', f'{small}HighGrayLevelEmphasis', f'{large}LowGrayLevelEmphasis', f'{large}HighGrayLevelEmphasis')
+    "The sixteen features of a matrix grey level × size, in the order of `_size_features`."
+    part = _EMPH[noun]
+    return (f'{small}Emphasis', f'{large}Emphasis',
+            'GrayLevelNonUniformity', 'GrayLevelNonUniformityNormalized',
+            f'{kind}NonUniformity', f'{kind}NonUniformityNormalized', percentage,
+            'GrayLevelVariance', f'{noun}Variance', f'{noun}Entropy',
+            f'LowGrayLevel{part}Emphasis', f'HighGrayLevel{part}Emphasis',
+            f'{small}LowGrayLevelEmphasis', f'{small}HighGrayLevelEmphasis',
+            f'{large}LowGrayLevelEmphasis', f'{large}HighGrayLevelEmphasis')
 _EMPH = {'Run': 'Run', 'Zone': 'Zone', 'Dependence': ''}
 
 # %% ../nbs/04a_radiomics_fast.ipynb #e1dbe6f1
 COMPUTED = {  # class -> features in the order in which they are computed
-    'firstorder': ('Energy', 'TotalEnergy', 'Entropy', 'Minimum', '10Percentile', '90Percentile', 'Maximum', 'Mean', 'Median', 'InterquartileRange', 'Range',
-                   'MeanAbsoluteDeviation', 'RobustMeanAbsoluteDeviation', 'RootMeanSquared', 'Skewness', 'Kurtosis', 'Variance', 'Uniformity'),
-    'glcm': ('Autocorrelation', 'JointAverage', 'ClusterProminence', 'ClusterShade', 'ClusterTendency', 'Contrast', 'Correlation', 'DifferenceAverage', 'DifferenceEntropy',
-             'DifferenceVariance', 'JointEnergy', 'JointEntropy', 'Imc1', 'Imc2', 'Idm', 'MCC', 'Idmn', 'Id', 'Idn', 'InverseVariance', 'MaximumProbability', 'SumAverage',
-             'SumEntropy', 'SumSquares'),
+    'firstorder': (
+        'Energy', 'TotalEnergy', 'Entropy', 'Minimum', '10Percentile', '90Percentile', 'Maximum',
+        'Mean', 'Median', 'InterquartileRange', 'Range', 'MeanAbsoluteDeviation',
+        'RobustMeanAbsoluteDeviation', 'RootMeanSquared', 'Skewness', 'Kurtosis', 'Variance',
+        'Uniformity'),
+    'glcm': (
+        'Autocorrelation', 'JointAverage', 'ClusterProminence', 'ClusterShade', 'ClusterTendency',
+        'Contrast', 'Correlation', 'DifferenceAverage', 'DifferenceEntropy', 'DifferenceVariance',
+        'JointEnergy', 'JointEntropy', 'Imc1', 'Imc2', 'Idm', 'MCC', 'Idmn', 'Id', 'Idn',
+        'InverseVariance', 'MaximumProbability', 'SumAverage', 'SumEntropy', 'SumSquares'),
     'glrlm': _sized('ShortRun', 'LongRun', 'RunLength', 'RunPercentage', 'Run'),
     'glszm': _sized('SmallArea', 'LargeArea', 'SizeZone', 'ZonePercentage', 'Zone'),
     'gldm': _sized('SmallDependence', 'LargeDependence', 'Dependence', '', 'Dependence'),
     'ngtdm': ('Coarseness', 'Contrast', 'Busyness', 'Complexity', 'Strength')}
 _DROPPED = {('gldm', 'GrayLevelNonUniformityNormalized'), ('gldm', '')}
-_SORTED = [sorted(((f, start + k) for k, f in enumerate(names) if (c, f) not in _DROPPED), key=lambda p: p[0] + 'FeatureValue')   # (feature, column computed)
-           for (c, names), start in zip(COMPUTED.items(), np.cumsum([0] + [len(n) for n in COMPUTED.values()]))]
+def _sorted(name, start):
+    "(feature, column computed) of a class, as PyRadiomics sorts its methods."
+    kept = [(f, start + k) for k, f in enumerate(COMPUTED[name]) if (name, f) not in _DROPPED]
+    return sorted(kept, key=lambda p: p[0] + 'FeatureValue')
+_STARTS = np.cumsum([0] + [len(n) for n in COMPUTED.values()])
+_SORTED = [_sorted(name, start) for name, start in zip(COMPUTED, _STARTS)]
 _COLUMNS = np.array([k for c in _SORTED for _, k in c])
 
 # %% ../nbs/04a_radiomics_fast.ipynb #51401d83
@@ -45,32 +59,46 @@ MCC_COLUMN = 18 + COMPUTED['glcm'].index('MCC')
 
 # %% ../nbs/04a_radiomics_fast.ipynb #d79e9f33
 _REST = ('square', 'squareroot', 'logarithm', 'exponential', 'gradient', 'lbp-2D')
-_SHAPE = ('MeshVolume', 'VoxelVolume', 'SurfaceArea', 'SurfaceVolumeRatio', 'Sphericity', 'Maximum3DDiameter', 'Maximum2DDiameterSlice', 'Maximum2DDiameterColumn',
-          'Maximum2DDiameterRow', 'MajorAxisLength', 'MinorAxisLength', 'Elongation', 'LeastAxisLength', 'Flatness')
-_SHAPE2D = ('Elongation', 'MajorAxisLength', 'MaximumDiameter', 'MeshSurface', 'MinorAxisLength', 'Perimeter', 'PerimeterSurfaceRatio', 'PixelSurface', 'Sphericity')
-_BANDS = {3: ('LLH', 'LHL', 'LHH', 'HLL', 'HLH', 'HHL', 'HHH', 'LLL'), 2: ('LH', 'HL', 'HH', 'LL')}   # letters by x, y, z
+_SHAPE = ('MeshVolume', 'VoxelVolume', 'SurfaceArea', 'SurfaceVolumeRatio', 'Sphericity',
+          'Maximum3DDiameter', 'Maximum2DDiameterSlice', 'Maximum2DDiameterColumn',
+          'Maximum2DDiameterRow', 'MajorAxisLength', 'MinorAxisLength', 'Elongation',
+          'LeastAxisLength', 'Flatness')
+_SHAPE2D = ('Elongation', 'MajorAxisLength', 'MaximumDiameter', 'MeshSurface', 'MinorAxisLength',
+            'Perimeter', 'PerimeterSurfaceRatio', 'PixelSurface', 'Sphericity')
+_BANDS = {3: ('LLH', 'LHL', 'LHH', 'HLL', 'HLH', 'HHL', 'HHH', 'LLL'),
+          2: ('LH', 'HL', 'HH', 'LL')}                        # letters by x, y, z
 RECIPES = {  # recipe -> (shape class, shape features, axes of the wavelet, sigmas of LoG in mm)
-    'paper': ('shape', _SHAPE[:12], 3, (1.,)), 'paper1502': ('shape', _SHAPE, 3, (1.,)), 'true2d': ('shape2D', _SHAPE2D, 2, (1., 2., 3., 4., 5.))}
+    'paper': ('shape', _SHAPE[:12], 3, (1.,)),
+    'paper1502': ('shape', _SHAPE, 3, (1.,)),
+    'true2d': ('shape2D', _SHAPE2D, 2, (1., 2., 3., 4., 5.))}
 WIDTHS = {'lbp-2D': 1.}        # every other image: 25
-COUNTS = {'exponential': 32}   # bins of equal width over the range: exp(HU) is flat at soft tissue and steep at calcium, no single width fits
+# bins over the range: exp(HU) is flat at soft tissue and steep at calcium, no single width fits
+COUNTS = {'exponential': 32}
 def _get_recipe(recipe: str) -> tuple:
-    if recipe not in RECIPES: raise CompanionError(f'{recipe!r} is no slice recipe', 'recipe', f'choose one of {", ".join(RECIPES)}')
+    if recipe not in RECIPES:
+        raise CompanionError(f'{recipe!r} is no slice recipe', 'recipe',
+                             f'choose one of {", ".join(RECIPES)}')
     return RECIPES[recipe]
 
 # %% ../nbs/04a_radiomics_fast.ipynb #9728d902
 def image_names(recipe: str = 'paper') -> list[str]:
     "The filtered images of a recipe, in PyRadiomics' order."
     _, _, axes, sigmas = _get_recipe(recipe)
-    return ['original', *(f'wavelet-{b}' for b in _BANDS[axes]), *(f'log-sigma-{s:.1f}-mm-3D'.replace('.', '-') for s in sigmas), *_REST]
+    logs = [f'log-sigma-{s:.1f}-mm-3D'.replace('.', '-') for s in sigmas]
+    return ['original', *(f'wavelet-{b}' for b in _BANDS[axes]), *logs, *_REST]
 
 def fast_names(recipe: str = 'paper') -> list[str]:
-    "Names of the features of a slice recipe: PyRadiomics' own, in the order in which its extractor gives them."
+    "Names of the features of a slice recipe: PyRadiomics' own, in its extractor's order."
     kind, shape, _, _ = _get_recipe(recipe)
-    return [f'original_{kind}_{f}' for f in shape] + [f'{i}_{c}_{f}' for i in image_names(recipe) for c, fs in zip(COMPUTED, _SORTED) for f, _ in fs]
+    each = [f'{c}_{f}' for c, features in zip(COMPUTED, _SORTED) for f, _ in features]
+    shapes = [f'original_{kind}_{f}' for f in shape]
+    return shapes + [f'{i}_{n}' for i in image_names(recipe) for n in each]
 
 # %% ../nbs/04a_radiomics_fast.ipynb #d869f889
 EPS = np.spacing(1)   # PyRadiomics' guard in logarithms
-MAX_LEVELS = 2048     # spanned by an image; a CT in -1024..3071 HU stays below 500. The one array that is levels by levels (for MCC) is then 32 MB at most
+# spanned by an image; a CT in -1024..3071 HU stays below 500. The one array that is levels by
+# levels (for MCC) is then 32 MB at most
+MAX_LEVELS = 2048
 @numba.njit(cache=True)
 def _sum(x):
     "Sum in numpy's order: halves down to 128 values, then eight running sums."
@@ -107,7 +135,8 @@ def _robust_deviation(x, low, high):
 # %% ../nbs/04a_radiomics_fast.ipynb #e586c647
 @numba.njit(cache=True)
 def _firstorder(x, s, counts, volume, f):
-    "The 18 first-order features of values `x` (and sorted: `s`), with the `counts` of the grey levels present; `volume` of a voxel in mm³."
+    """The 18 first-order features of values `x` (and sorted: `s`).
+    *counts*: of the grey levels present; *volume*: of a voxel, mm³."""
     n = len(x)
     d = x - _sum(x) / n
     d2 = d * d
@@ -127,7 +156,7 @@ def _firstorder(x, s, counts, volume, f):
 def _round(v, single): return np.float64(np.float32(v)) if single else v
 @numba.njit(cache=True)
 def _edges(x, width, count, single):
-    "(start, step, number, last) of the bin edges of values `x`: edge k is start + k·step, and the last one may differ."
+    "(start, step, number, last) of bin edges: edge k is start + k·step, the last one may differ."
     lo, hi = x.min(), x.max()
     if count:
         if lo == hi: lo, hi = lo - .5, hi + .5
@@ -136,7 +165,8 @@ def _edges(x, width, count, single):
     if rest < 0: rest = _round(rest + width, single)
     start = _round(lo - rest, single)
     span = _round(_round(hi + 2 * width, single) - start, single) / width
-    return start, _round(start + width, single) - start, int(math.ceil(_round(span, single))), np.inf
+    step = _round(start + width, single) - start
+    return start, step, int(math.ceil(_round(span, single))), np.inf
 
 # %% ../nbs/04a_radiomics_fast.ipynb #02cb2c14
 @numba.njit(cache=True)
@@ -146,7 +176,9 @@ def _discretise(x, width, count, single):
     level = np.empty(len(x), np.int64)
     for i in range(len(x)):
         k = min(max(int((x[i] - start) / step), 0), n - 1)
-        while k + 1 < n and x[i] >= (last if k + 2 == n and last < np.inf else start + (k + 1) * step): k += 1
+        while k + 1 < n:
+            if not x[i] >= (last if k + 2 == n and last < np.inf else start + (k + 1) * step): break
+            k += 1
         while k > 0 and x[i] < (last if k + 1 == n and last < np.inf else start + k * step): k -= 1
         level[i] = k + 1
     return level
@@ -154,7 +186,8 @@ def _discretise(x, width, count, single):
 # %% ../nbs/04a_radiomics_fast.ipynb #318b9698
 @numba.njit(cache=True)
 def _by_level(level, place, size):
-    "Grey levels that occur, pixels in their order, first pixel of each, and a rimmed array of level numbers (-1: outside the mask)."
+    """Grey levels that occur, pixels in their order, first pixel of each.
+    And a rimmed array of level numbers (-1: outside the mask)."""
     ng, start = level.max(), np.zeros(level.max() + 2, np.int64)
     for g in level: start[g + 1] += 1
     gray = np.nonzero(start)[0] - 1
@@ -172,7 +205,7 @@ def _by_level(level, place, size):
 # %% ../nbs/04a_radiomics_fast.ipynb #c42f68ca
 @numba.njit(cache=True)
 def _flush(row, lo, hi, i, rows, cols, counts, n):
-    "Move the non-zero counts of `row[lo:hi + 1]` to the end of the list of entries and clear them; gives the new length."
+    "Move the non-zero counts of `row[lo:hi + 1]` to the `n` entries there are; the new length."
     for j in range(lo, hi + 1):
         if row[j]:
             rows[n], cols[n], counts[n] = i, j, row[j]
@@ -182,7 +215,8 @@ def _flush(row, lo, hi, i, rows, cols, counts, n):
 # %% ../nbs/04a_radiomics_fast.ipynb #041a7883
 @numba.njit(cache=True)
 def _glcm_entries(order, first, at, step, rows, cols, counts):
-    "Fill the entries (i, j, P) of the symmetric co-occurrence matrix for neighbours `step` places apart; gives their number."
+    """Entries (i, j, P) of the symmetric co-occurrence matrix for neighbours `step` places apart.
+    Gives their number."""
     row, n = np.zeros(len(first) - 1, np.int64), 0
     for i in range(len(first) - 1):
         lo, hi = len(row), -1
@@ -213,7 +247,8 @@ def _information(p, rows, cols, px, hxy):
 # %% ../nbs/04a_radiomics_fast.ipynb #ef0e2d79
 @numba.njit(cache=True, error_model='numpy')
 def _largest(a, b2, sign):
-    "Largest eigenvalue of `sign` times the tridiagonal matrix with diagonal `a`, squared off-diagonal `b2`; all lie in [-1, 1]."
+    """Largest eigenvalue of `sign` times a tridiagonal matrix whose eigenvalues lie in [-1, 1].
+    `a`: its diagonal, `b2`: its squared off-diagonal."""
     k, x = len(a), 1.01
     for _ in range(50):
         e, d1, d2, g, h = x - sign * a[0], 1., 0., 0., 0.
@@ -233,7 +268,8 @@ def _largest(a, b2, sign):
 # %% ../nbs/04a_radiomics_fast.ipynb #54d9927c
 @numba.njit(cache=True, error_model='numpy')
 def _tridiagonal(a):
-    "Diagonal and squared off-diagonal of the tridiagonal matrix similar to the symmetric `a` (overwritten): Householder, last row first."
+    """Diagonal and squared off-diagonal of the tridiagonal matrix similar to the symmetric `a`.
+    Householder, last row first; `a` is overwritten."""
     n = len(a)
     diagonal, off2, u, q = np.empty(n), np.zeros(n), np.empty(n), np.empty(n)
     for m in range(n - 1, -1, -1):                             # the corner a[:m, :m] is left
@@ -246,7 +282,7 @@ def _tridiagonal(a):
         half = off2[m - 1] + abs(row[m - 1]) * norm            # |u|² / 2
         for j in range(m): u[j], q[j] = row[j], 0
         u[m - 1] += math.copysign(norm, u[m - 1])
-        for i in range(m):                                     # plain loops from 0: the compiler makes vector code of them
+        for i in range(m):                                     # plain loops from 0: vector code
             for j in range(m): q[j] += u[i] * a[i, j]
         for j in range(m): s += u[j] * q[j] / (2 * half * half)
         for j in range(m): q[j] = q[j] / half - s * u[j]
@@ -274,7 +310,8 @@ def _glcm(counts, rows, cols, gray, f):
     for k in range(len(p)):
         i, j = gray[rows[k]], gray[cols[k]]
         px[rows[k]] += p[k]; minus[int(abs(i - j))] += p[k]; plus[int(i + j)] += p[k]
-        f[0] += p[k] * i * j; f[10] += p[k] * p[k]; f[11] -= p[k] * np.log2(p[k] + EPS); f[20] = max(f[20], p[k])
+        f[0] += p[k] * i * j; f[10] += p[k] * p[k]
+        f[11] -= p[k] * np.log2(p[k] + EPS); f[20] = max(f[20], p[k])
     ux = (gray * px).sum()
     f[1], f[23] = ux, (px * (gray - ux)**2).sum()
     covariance = 0.
@@ -291,7 +328,8 @@ def _glcm(counts, rows, cols, gray, f):
         if minus[k] > 0:
             q, u = minus[k], k / ng
             f[5] += k * k * q; f[7] += k * q; f[8] -= q * np.log2(q + EPS)
-            f[14] += q / (1 + k * k); f[16] += q / (1 + u * u); f[17] += q / (1 + k); f[18] += q / (1 + u)
+            f[14] += q / (1 + k * k); f[16] += q / (1 + u * u)
+            f[17] += q / (1 + k); f[18] += q / (1 + u)
             if k: f[19] += q / (k * k)
     for k in range(ng): f[9] += minus[k] * (k - f[7])**2
 
@@ -311,7 +349,9 @@ def _size_features(counts, rows, sizes, gray, f):
         f[2] += pg[i]**2; f[7] += pg[i] * (gray[i] - mean_i)**2
         f[10] += pg[i] / gray[i]**2; f[11] += pg[i] * gray[i]**2
     for j in range(1, len(ps)):
-        if ps[j] > 0: f[0] += ps[j] / j**2; f[1] += ps[j] * j**2; f[4] += ps[j]**2; f[8] += ps[j] * (j - mean_j)**2
+        if ps[j] > 0:
+            f[0] += ps[j] / j**2; f[1] += ps[j] * j**2
+            f[4] += ps[j]**2; f[8] += ps[j] * (j - mean_j)**2
     f[3], f[5], f[6] = f[2] / total, f[4] / total, total / mean_j
     for k in range(16):
         if k != 9: f[k] /= total
@@ -319,7 +359,8 @@ def _size_features(counts, rows, sizes, gray, f):
 # %% ../nbs/04a_radiomics_fast.ipynb #b8556574
 @numba.njit(cache=True)
 def _glrlm_entries(order, first, at, step, longest, rows, cols, counts):
-    "Entries (i, length, P) of the run-length matrix along `step`: a run starts where the pixel before is of another level."
+    """Entries (i, length, P) of the run-length matrix along `step`.
+    A run starts where the pixel before is of another level."""
     row, n = np.zeros(longest + 1, np.int64), 0
     for i in range(len(first) - 1):
         hi = 0
@@ -334,8 +375,9 @@ def _glrlm_entries(order, first, at, step, longest, rows, cols, counts):
 # %% ../nbs/04a_radiomics_fast.ipynb #0da40d25
 @numba.njit(cache=True)
 def _glszm_entries(order, first, at, steps, rows, cols, counts):
-    "Entries (i, size, P) of the size-zone matrix: connected pixels of one level, grown from a stack."
-    free, stack, row, n = at.copy(), np.empty(len(order), np.int64), np.zeros(len(order) + 1, np.int64), 0
+    "Entries (i, size, P) of the size-zone matrix: connected pixels of one level, from a stack."
+    free, stack = at.copy(), np.empty(len(order), np.int64)
+    row, n = np.zeros(len(order) + 1, np.int64), 0
     for i in range(len(first) - 1):
         hi = 0
         for q in order[first[i]:first[i + 1]]:
@@ -354,7 +396,8 @@ def _glszm_entries(order, first, at, steps, rows, cols, counts):
 # %% ../nbs/04a_radiomics_fast.ipynb #e165ac74
 @numba.njit(cache=True)
 def _neighbours(order, first, at, steps, gray, s, rows, cols, counts):
-    "Entries (i, dependence, P) of the dependence matrix, and NGTDM's sums `s` of |level - mean of the neighbours|."
+    """Entries (i, dependence, P) of the dependence matrix.
+    And NGTDM's sums `s` of |level - mean of the neighbours|."""
     row, n = np.zeros(10, np.int64), 0
     for i in range(len(first) - 1):
         s[i] = 0
@@ -392,7 +435,8 @@ def _ngtdm(pixels, s, gray, f):
 # %% ../nbs/04a_radiomics_fast.ipynb #48e71ac1
 @numba.njit(cache=True)
 def _directed(order, first, at, gray, steps, lined, longest, entries, glcm, glrlm):
-    "Means over the four directions of the GLCM and GLRLM features; True where MCC is too near zero to be told from rounding."
+    """Means over the four directions of the GLCM and GLRLM features.
+    True where MCC is too near zero to be told from rounding."""
     rows, cols, counts = entries
     f, r, seen, sums, near_zero = np.empty(24), np.empty(16), np.zeros(24), np.zeros(24), False
     glrlm[:] = 0
@@ -414,8 +458,10 @@ def _directed(order, first, at, gray, steps, lined, longest, entries, glcm, glrl
 
 # %% ../nbs/04a_radiomics_fast.ipynb #309dbb5e
 @numba.njit(cache=True)
-def _textures(images, ordered, single, widths, bins, place, size, steps, lined, longest, volume, out, levels, near_zero):
-    "Rows of 95 features (GLDM with its two unused) for the pixel values `images` (image, pixel), and the same sorted; grey levels spanned, and doubtful MCC, by image."
+def _textures(images, ordered, single, widths, bins, place, size, steps, lined, longest, volume,
+              out, levels, near_zero):
+    """Rows of 95 features (GLDM with its two unused), into `out`; the grey levels spanned and the
+    doubtful MCC, by image. *images* (image, pixel) are values, *ordered* the same sorted."""
     rows, cols, counts = entries = [np.empty(2 * len(place), np.int64) for _ in range(3)]
     for m in range(len(images)):
         level = _discretise(images[m], widths[m], bins[m], single[m])
@@ -423,7 +469,8 @@ def _textures(images, ordered, single, widths, bins, place, size, steps, lined, 
         pixels, s = first[1:] - first[:-1], np.empty(len(gray))
         levels[m] = level.max()
         _firstorder(images[m], ordered[m], pixels, volume, out[m, :18])
-        near_zero[m] = _directed(order, first, at, gray, steps, lined, longest, entries, out[m, 18:42], out[m, 42:58])
+        near_zero[m] = _directed(order, first, at, gray, steps, lined, longest, entries,
+                                 out[m, 18:42], out[m, 42:58])
         n = _glszm_entries(order, first, at, steps, rows, cols, counts)
         _size_features(counts[:n], rows[:n], cols[:n], gray, out[m, 58:74])
         n = _neighbours(order, first, at, steps, gray, s, rows, cols, counts)
@@ -432,34 +479,37 @@ def _textures(images, ordered, single, widths, bins, place, size, steps, lined, 
 
 # %% ../nbs/04a_radiomics_fast.ipynb #e994d1d2
 def _mcc_theirs(x: np.ndarray, inside: np.ndarray, width: float, count: int) -> float:
-    "MCC by PyRadiomics' own class, for pixel values `x` of the mask `inside`."
+    "MCC by PyRadiomics' own class, for pixel values `x` of the mask *inside*."
     plane = np.zeros(inside.shape); plane[inside] = x
-    glcm = RadiomicsGLCM(sitk.GetImageFromArray(plane[None]), sitk.GetImageFromArray(inside[None].astype(np.uint8)), binWidth=width, binCount=count or None)
+    image, mask = (sitk.GetImageFromArray(a[None]) for a in (plane, inside.astype(np.uint8)))
+    glcm = RadiomicsGLCM(image, mask, binWidth=width, binCount=count or None)
     glcm.enableFeatureByName('MCC')
     with np.errstate(invalid='ignore'), warnings.catch_warnings():
-        warnings.simplefilter('ignore')                        # the mean of NaNs only is NaN, as wanted
+        warnings.simplefilter('ignore')                  # the mean of NaNs only is NaN, as wanted
         return float(glcm.execute()['MCC'])
 
 # %% ../nbs/04a_radiomics_fast.ipynb #89dafc70
 @functools.lru_cache(maxsize=256)
 def _window_areas(spacing_mm: tuple) -> np.ndarray:
-    "Mesh area in mm² of each 2 x 2 window (bits: upper left, upper right, lower left, lower right), above and below the slice together."
+    """Mesh area in mm² of each 2 x 2 window, above and below the slice together.
+    Its bits: upper left, upper right, lower left, lower right."""
     area = np.zeros(16)
     for kind, layer in ((k, n) for k in range(1, 16) for n in (0, 1)):
         cube = np.zeros((2, 2, 2), bool)
         cube[layer].flat = [kind >> b & 1 for b in range(4)]
         area[kind] += cShape.calculate_coefficients(cube, np.array(spacing_mm))[0]
     return area
-_WINDOW_VOLUMES = np.array([0, 2, 2, 12, 2, 12, 4, 34, 2, 4, 12, 34, 12, 34, 34, 48]) / 48   # voxels, by kind of window
+# voxels, by kind of window
+_WINDOW_VOLUMES = np.array([0, 2, 2, 12, 2, 12, 4, 34, 2, 4, 12, 34, 12, 34, 34, 48]) / 48
 
 # %% ../nbs/04a_radiomics_fast.ipynb #1d8cba03
 @numba.njit(cache=True)
 def _distances(mask, dz, dy, dx):
-    "Squared diameters of the mesh of a slice: within a plane z, within a row y, and over all. Points are in half pixels."
+    "Squared diameters of a slice's mesh (in half pixels): within a plane z, a row y, over all."
     height, width = mask.shape
     points, n = np.empty((8 * height + 4, 3)), 0
     for y in range(height + 1):
-        for kind in range(2):                              # points of row y; then those half a pixel above it
+        for kind in range(2):                       # points of row y; then those half a pixel up
             left, right = width, -1
             for x in range(width):
                 here, above = y < height and mask[y, x], y > 0 and mask[y - 1, x]
@@ -467,12 +517,14 @@ def _distances(mask, dz, dy, dx):
             if right < 0: continue
             for x, side in ((left, -1), (right, 1)):
                 for z in range(kind - 1, 2 - kind):
-                    points[n, 0], points[n, 1], points[n, 2] = z * dz / 2, (2 * y - kind) * dy / 2, (2 * x + (side if not z and not kind else 0)) * dx / 2
+                    points[n, 0], points[n, 1] = z * dz / 2, (2 * y - kind) * dy / 2
+                    points[n, 2] = (2 * x + (side if not z and not kind else 0)) * dx / 2
                     n += 1
     plane, row, whole = 0., 0., 0.
     for i in range(n):
         for j in range(i):
-            a, b, c = points[i, 0] - points[j, 0], points[i, 1] - points[j, 1], points[i, 2] - points[j, 2]
+            a, b = points[i, 0] - points[j, 0], points[i, 1] - points[j, 1]
+            c = points[i, 2] - points[j, 2]
             d = a * a + b * b + c * c
             whole = max(whole, d)
             if a == 0: plane = max(plane, d)
@@ -484,10 +536,14 @@ def _mesh(mask, spacing_mm):
     "Area in mm² and volume in mm³ of the marching-cubes mesh of a one-slice mask."
     m = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.int64)
     m[1:-1, 1:-1] = mask
-    count = np.bincount((m[:-1, :-1] + 2 * m[:-1, 1:] + 4 * m[1:, :-1] + 8 * m[1:, 1:]).ravel(), minlength=16)
-    return float(count @ _window_areas(spacing_mm)), float(count @ _WINDOW_VOLUMES) * math.prod(spacing_mm)
+    kind = m[:-1, :-1] + 2 * m[:-1, 1:] + 4 * m[1:, :-1] + 8 * m[1:, 1:]
+    count = np.bincount(kind.ravel(), minlength=16)
+    volume = float(count @ _WINDOW_VOLUMES) * math.prod(spacing_mm)
+    return float(count @ _window_areas(spacing_mm)), volume
+
 def _variances(coordinates: np.ndarray, spacing_mm) -> np.ndarray:
-    "Principal variances of pixel positions in mm², ascending: numpy's steps in PyRadiomics' order, so that even the rounding of the zero one agrees."
+    """Principal variances of pixel positions in mm², ascending.
+    numpy's steps in PyRadiomics' order, so that even the rounding of the zero one agrees."""
     x = coordinates * np.array(spacing_mm)[None]
     x -= np.mean(x, axis=0)
     x /= np.sqrt(len(coordinates))
@@ -496,33 +552,41 @@ def _variances(coordinates: np.ndarray, spacing_mm) -> np.ndarray:
 
 # %% ../nbs/04a_radiomics_fast.ipynb #37aff1f1
 def _shape(mask: np.ndarray, spacing_mm: tuple) -> list[float]:
-    "The 14 shape features of a mask (rows, columns) on one slice, in the order of `_SHAPE`; mm, mm², mm³."
+    "The 14 shape features of a mask (rows, columns) on one slice, as in `_SHAPE`; mm, mm², mm³."
     dz, dy, dx = spacing_mm
     area, volume = _mesh(mask, spacing_mm)
-    (plane, row, whole), column = _distances(mask, dz, dy, dx), _distances(mask.T.copy(), dz, dx, dy)[1]
-    least, minor, major = _variances(np.array((np.ones(mask.sum(), int), *(a + 1 for a in np.nonzero(mask)))).T, spacing_mm)
-    return [volume, mask.sum() * math.prod(spacing_mm), area, area / volume, (36 * np.pi * volume**2)**(1 / 3) / area, *np.sqrt([whole, plane, row, column]),
-            *(4 * np.sqrt([major, minor])), np.sqrt(minor / major), 4 * np.sqrt(least), np.sqrt(least / major)]
+    plane, row, whole = _distances(mask, dz, dy, dx)
+    column = _distances(mask.T.copy(), dz, dx, dy)[1]
+    y, x = np.nonzero(mask)
+    points = np.array((np.ones(mask.sum(), int), y + 1, x + 1)).T
+    least, minor, major = _variances(points, spacing_mm)
+    return [volume, mask.sum() * math.prod(spacing_mm), area, area / volume,
+            (36 * np.pi * volume**2)**(1 / 3) / area, *np.sqrt([whole, plane, row, column]),
+            *(4 * np.sqrt([major, minor])), np.sqrt(minor / major),
+            4 * np.sqrt(least), np.sqrt(least / major)]
 
 # %% ../nbs/04a_radiomics_fast.ipynb #db282798
 def _shape2d(mask: np.ndarray, spacing_mm: tuple) -> list[float]:
-    "The 9 in-plane shape features, in the order of `_SHAPE2D`; the outline is PyRadiomics' own C code."
+    "The 9 in-plane shape features, as in `_SHAPE2D`; the outline is PyRadiomics' own C code."
     padded, pixel = np.pad(mask, 1), np.array(spacing_mm[1:])
     perimeter, surface, diameter = cShape.calculate_coefficients2D(padded, pixel)
     minor, major = _variances(np.array(np.nonzero(padded)).T, spacing_mm[1:])
-    return [np.sqrt(minor / major), 4 * np.sqrt(major), diameter, surface, 4 * np.sqrt(minor), perimeter, perimeter / surface, mask.sum() * pixel.prod(),
+    return [np.sqrt(minor / major), 4 * np.sqrt(major), diameter, surface, 4 * np.sqrt(minor),
+            perimeter, perimeter / surface, mask.sum() * pixel.prod(),
             2 * np.sqrt(np.pi * surface) / perimeter]
 
 # %% ../nbs/04a_radiomics_fast.ipynb #37766e5e
 TAPS = np.array([pywt.Wavelet('coif1').dec_lo, pywt.Wavelet('coif1').dec_hi])   # (low or high, 6)
 @numba.njit(cache=True)
 def _axis(start, stop, n):
-    "Sources (stop - start + 5) of one axis, wrapped, and for each output the taps in the order in which pywt adds them."
-    even = n + n % 2                                           # an odd axis is extended by its first value
+    """Sources (stop - start + 5) of one axis, wrapped.
+    And for each output the taps in the order in which pywt adds them."""
+    even = n + n % 2                                 # an odd axis is extended by its first value
     source, order = np.empty(stop - start + 5, np.int64), np.empty((stop - start, 6), np.int64)
     for i in range(len(source)): source[i] = (start - 2 + i) % even % n
     for o in range(stop - start):
-        beyond = max(start + o + 4 - even, 0)                  # taps that reach past the wrapped end come first, in reverse
+        # taps that reach past the wrapped end come first, in reverse
+        beyond = max(start + o + 4 - even, 0)
         for j in range(6): order[o, j] = beyond - 1 - j if j < beyond else j
     return source, order
 
@@ -542,7 +606,9 @@ def _filter(x, taps, order, out):
 def _wavelet(hu, z, y0, y1, x0, x1, axes, taps):
     "Bands (8 or 4, rows, columns) of slice `z` inside a box, in the order of `_BANDS`."
     h, w, depth = y1 - y0, x1 - x0, 6 if axes == 3 else 1
-    (zs, z_order), (ys, y_order), (xs, x_order) = _axis(z, z + 1, hu.shape[0]), _axis(y0, y1, hu.shape[1]), _axis(x0, x1, hu.shape[2])
+    zs, z_order = _axis(z, z + 1, hu.shape[0])
+    ys, y_order = _axis(y0, y1, hu.shape[1])
+    xs, x_order = _axis(x0, x1, hu.shape[2])
     if axes == 2: zs[0] = z
     block, along_x, along_y = np.empty((h + 5, w + 5)), np.empty((2, h + 5, w)), np.empty((2, w, h))
     planes, bands = np.empty((2, 2, h * w, depth)), np.empty((2**axes, h, w))
@@ -555,24 +621,32 @@ def _wavelet(hu, z, y0, y1, x0, x1, axes, taps):
             for by in range(2): planes[bx, by, :, k] = along_y[by].T.copy().ravel()
     for bx in range(2):
         for by in range(2):
-            if axes == 2: bands[(2 * bx + by - 1) % 4] = planes[bx, by, :, 0].copy().reshape(h, w); continue
+            if axes == 2:
+                bands[(2 * bx + by - 1) % 4] = planes[bx, by, :, 0].copy().reshape(h, w)
+                continue
             along_z = np.empty((2, h * w, 1))
             _filter(planes[bx, by], taps, z_order, along_z)
-            for bz in range(2): bands[(4 * bx + 2 * by + bz - 1) % 8] = along_z[bz].reshape(h, w)   # the low-pass band comes last
+            for bz in range(2):                      # the low-pass band comes last
+                bands[(4 * bx + 2 * by + bz - 1) % 8] = along_z[bz].reshape(h, w)
     return bands
 
 # %% ../nbs/04a_radiomics_fast.ipynb #f9dfc232
 @functools.lru_cache(maxsize=4096)
 def _deriche(scale: float, order: int) -> tuple[np.ndarray, np.ndarray]:
-    "Coefficients (4 of the input, 5 of the output) of ITK's recursive Gaussian (order 0, or second derivative: 2) at `scale` = sigma in voxels."
+    """Coefficients of ITK's recursive Gaussian: 4 of the input, 5 of the output.
+    *order* 0, or 2 for the second derivative; *scale* = sigma in voxels."""
     c1, s1, e1 = math.cos(.6681 / scale), math.sin(.6681 / scale), math.exp(-1.3932 / scale)
     c2, s2, e2 = math.cos(2.0787 / scale), math.sin(2.0787 / scale), math.exp(-1.3732 / scale)
-    d = np.array([1, -2 * (e2 * c2 + e1 * c1), 4 * c2 * c1 * e1 * e2 + e1**2 + e2**2, -2 * c1 * e1 * e2**2 - 2 * c2 * e2 * e1**2, (e1 * e2)**2])
+    d = np.array([1, -2 * (e2 * c2 + e1 * c1), 4 * c2 * c1 * e1 * e2 + e1**2 + e2**2,
+                  -2 * c1 * e1 * e2**2 - 2 * c2 * e2 * e1**2, (e1 * e2)**2])
     def numerator(a1, b1, a2, b2):
-        return np.array([a1 + a2, e2 * (b2 * s2 - (a2 + 2 * a1) * c2) + e1 * (b1 * s1 - (a1 + 2 * a2) * c1),
-                         2 * e1 * e2 * ((a1 + a2) * c2 * c1 - b1 * c2 * s1 - b2 * c1 * s2) + a2 * e1**2 + a1 * e2**2,
-                         e2 * e1**2 * (b2 * s2 - a2 * c2) + e1 * e2**2 * (b1 * s1 - a1 * c1)])
-    def total(q): return 2 * q.sum() / d.sum() - q[0]          # sum over the whole, symmetric response
+        return np.array([
+            a1 + a2,
+            e2 * (b2 * s2 - (a2 + 2 * a1) * c2) + e1 * (b1 * s1 - (a1 + 2 * a2) * c1),
+            2 * e1 * e2 * ((a1 + a2) * c2 * c1 - b1 * c2 * s1 - b2 * c1 * s2)
+            + a2 * e1**2 + a1 * e2**2,
+            e2 * e1**2 * (b2 * s2 - a2 * c2) + e1 * e2**2 * (b1 * s1 - a1 * c1)])
+    def total(q): return 2 * q.sum() / d.sum() - q[0]      # sum over the whole, symmetric response
     smooth, q = numerator(1.3530, 1.8151, -.3531, .0902), numerator(-1.3563, 5.2318, .3446, -2.2355)
     if order == 0: return smooth / total(smooth), d
     q -= smooth * total(q) / total(smooth)                     # so that it sums to 0
@@ -583,7 +657,8 @@ def _deriche(scale: float, order: int) -> tuple[np.ndarray, np.ndarray]:
 # %% ../nbs/04a_radiomics_fast.ipynb #920421a7
 @numba.njit(cache=True)
 def _line_weights(q, d, total, n, start, stop):
-    "Weights (stop - start, n) that give outputs `start:stop` of a line of `n` voxels, continued by its end values; the impulse response `h` sums to `total`."
+    """Weights (stop - start, n) of outputs *start* to *stop* of a line of *n* voxels.
+    The line goes on with its end values; the impulse response `h` sums to *total*."""
     h, tail, w = np.zeros(n), np.empty(n), np.empty((stop - start, n))
     for i in range(n):
         if i < 4: h[i] = q[i]
@@ -596,8 +671,11 @@ def _line_weights(q, d, total, n, start, stop):
 
 # %% ../nbs/04a_radiomics_fast.ipynb #112e0705
 def _log(hu: np.ndarray, box: tuple, spacing_mm: tuple, sigma_mm: float) -> np.ndarray:
-    "Scale-normalised Laplacian of Gaussian (rows, columns) inside `box`, as float32 values; `hu` as float."
-    (z0, z2), (y0, y2), (x0, x2) = ([_line_weights(*_deriche(sigma_mm / d, order), 1. - order / 2, n, s.start, s.stop) * (sigma_mm / d)**order for order in (0, 2)]
+    "Scale-normalised Laplacian of Gaussian (rows, columns) inside `box`, float32; `hu` as float."
+    def weights(d, n, s, order):
+        w = _line_weights(*_deriche(sigma_mm / d, order), 1. - order / 2, n, s.start, s.stop)
+        return w * (sigma_mm / d)**order
+    (z0, z2), (y0, y2), (x0, x2) = ([weights(d, n, s, order) for order in (0, 2)]
                                     for d, n, s in zip(spacing_mm, hu.shape, box))
     smooth, second = (np.concatenate([z0, z2]) @ hu.reshape(len(hu), -1)).reshape(2, *hu.shape[1:])
     return (y0 @ (second @ x0.T + smooth @ x2.T) + y2 @ (smooth @ x0.T)).astype(np.float32)
@@ -620,12 +698,15 @@ def _gradient(hu, z, y0, y1, x0, x1, dz, dy, dx):
             gx = (float(hu[z, y, min(x + 1, nx - 1)]) - float(hu[z, y, max(x - 1, 0)])) * .5 / dx
             out[y - y0, x - x0] = math.sqrt(gx * gx + gy * gy + gz * gz)
     return out
-_RING = np.round(np.array([-np.sin(np.arange(8) * np.pi / 4), np.cos(np.arange(8) * np.pi / 4)]), 5)   # rows and columns of the neighbours, as scikit-image rounds them
+# rows and columns of the neighbours, as scikit-image rounds them
+_ANGLES = np.arange(8) * np.pi / 4
+_RING = np.round(np.array([-np.sin(_ANGLES), np.cos(_ANGLES)]), 5)
 
 # %% ../nbs/04a_radiomics_fast.ipynb #9b49ade0
 @numba.njit(cache=True)
 def _lbp(hu, z, y0, x0, inside):
-    "Uniform local binary pattern, 0 to 9, at the pixels `inside` (rows, columns) of the box that starts at (y0, x0) of slice `z`; 0 elsewhere."
+    """Uniform local binary pattern, 0 to 9, at the pixels *inside* (rows, columns); 0 elsewhere.
+    They are those of the box that starts at (y0, x0) of slice `z`."""
     plane, ring = np.zeros((hu.shape[1] + 2, hu.shape[2] + 2)), np.empty(8, np.int64)
     plane[1:-1, 1:-1] = hu[z]                                  # a rim of zeros
     out = np.zeros(inside.shape)
@@ -637,7 +718,8 @@ def _lbp(hu, z, y0, x0, inside):
             low, right, dr, dc = math.ceil(r) + 1, math.ceil(c) + 1, r - top, c - left
             top += 1; left += 1
             upper = (1 - dc) * plane[top, left] + dc * plane[top, right]
-            ring[i] = (1 - dr) * upper + dr * ((1 - dc) * plane[low, left] + dc * plane[low, right]) - plane[y + 1, x + 1] >= 0
+            lower = (1 - dc) * plane[low, left] + dc * plane[low, right]
+            ring[i] = (1 - dr) * upper + dr * lower - plane[y + 1, x + 1] >= 0
         changes, ones = 0, ring[0]
         for i in range(1, 8): changes += ring[i] != ring[i - 1]; ones += ring[i]
         out[a, b] = ones if changes <= 2 else 9
@@ -647,7 +729,8 @@ def _lbp(hu, z, y0, x0, inside):
 def _pointwise(x: np.ndarray, m: float) -> list[np.ndarray]:
     "Square, square root, logarithm and exponential of HU `x` (float), scaled by `m` = max |HU|."
     size, sign = np.abs(x), np.sign(x)
-    return [(1 / np.sqrt(m) * x)**2, sign * np.sqrt(size * m), sign * np.log(size + 1) * (m / np.log(m + 1)), np.exp(np.log(m) / m * x)]
+    logarithm = sign * np.log(size + 1) * (m / np.log(m + 1))
+    return [(1 / np.sqrt(m) * x)**2, sign * np.sqrt(size * m), logarithm, np.exp(np.log(m) / m * x)]
 
 # %% ../nbs/04a_radiomics_fast.ipynb #97a7ec9b
 def slices_needed(spacing_mm: tuple, recipe: str = 'paper') -> int:
@@ -655,26 +738,44 @@ def slices_needed(spacing_mm: tuple, recipe: str = 'paper') -> int:
     return max(4, *(math.ceil(s / spacing_mm[0]) + 1 for s in _get_recipe(recipe)[3]))
 
 def pad_z(hu: np.ndarray, mask: np.ndarray, minimum: int = 4) -> tuple[np.ndarray, np.ndarray, int]:
-    "Repeat the end slices of (Z, Y, X), with an empty mask, until there are `minimum` (see `slices_needed`); also gives how many were added: flag the row."
+    """Repeat the end slices of (Z, Y, X), with an empty mask, until there are *minimum*.
+    As many as `slices_needed`; also gives how many were added: flag the row."""
     add = max(minimum - len(hu), 0)
     ends = ((add // 2, add - add // 2), (0, 0), (0, 0))
     return np.pad(hu, ends, mode='edge'), np.pad(mask, ends), add
 
 # %% ../nbs/04a_radiomics_fast.ipynb #af0cbd43
+def _check_arrays(hu, mask):
+    if hu.ndim != 3 or hu.shape != mask.shape:
+        raise CompanionError(f'image {hu.shape} and mask {mask.shape} are not two equal volumes',
+                             'mask', 'give (slice, row, column) arrays')
+    if not np.issubdtype(hu.dtype, np.integer):
+        raise CompanionError(f'the image is {hu.dtype}, not whole HU', 'image', 'round it to int16')
+
 def _check(hu, mask, spacing_mm, recipe, scan_max):
-    "Box of the mask on its slice, and max |HU|; a `CompanionError` for what PyRadiomics refuses, leaves out or cannot compute."
-    if hu.ndim != 3 or hu.shape != mask.shape: raise CompanionError(f'image {hu.shape} and mask {mask.shape} are not two equal volumes', 'mask', 'give (slice, row, column) arrays')
-    if not np.issubdtype(hu.dtype, np.integer): raise CompanionError(f'the image is {hu.dtype}, not whole HU', 'image', 'round it to int16')
+    """Box of the mask on its slice, and max |HU|.
+    A `CompanionError` for what PyRadiomics refuses, leaves out or cannot compute."""
+    _check_arrays(hu, mask)
     z = np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1))
-    if len(z) != 1: raise CompanionError(f'the mask lies on {len(z)} slices', 'mask', 'a slice recipe needs a mask on exactly one')
+    if len(z) != 1:
+        raise CompanionError(f'the mask lies on {len(z)} slices', 'mask',
+                             'a slice recipe needs a mask on exactly one')
     y, x = (np.flatnonzero(mask[z[0]].any(axis=a)) for a in (1, 0))
-    if y[0] == y[-1] or x[0] == x[-1]: raise CompanionError('the mask is a single pixel or a line along an axis', 'mask', 'PyRadiomics needs two rows and two columns; leave the nodule out')
+    if y[0] == y[-1] or x[0] == x[-1]:
+        raise CompanionError('the mask is a single pixel or a line along an axis', 'mask',
+            'PyRadiomics needs two rows and two columns; leave the nodule out')
     for axis, n, d in zip('zyx', hu.shape, spacing_mm):
         need = slices_needed((d,), recipe)
-        if n < need: raise CompanionError(f'{n} voxels along {axis}, LoG needs {need}', 'image', 'take a larger crop, or `pad_z`')
+        if n < need:
+            raise CompanionError(f'{n} voxels along {axis}, LoG needs {need}', 'image',
+                                 'take a larger crop, or `pad_z`')
     own = float(max(-int(hu.min()), int(hu.max())))
-    if not 0 < own < 2**15: raise CompanionError(f'max |HU| is {own:g}', 'image', 'give a crop in HU (int16), not 0 everywhere')
-    if scan_max is not None and not scan_max >= own: raise CompanionError(f'scan_max {scan_max} is below the max |HU| of the crop, {own:g}', 'scan_max', 'clip the crop, or give the maximum of its scan')
+    if not 0 < own < 2**15:
+        raise CompanionError(f'max |HU| is {own:g}', 'image',
+                             'give a crop in HU (int16), not 0 everywhere')
+    if scan_max is not None and not scan_max >= own:
+        raise CompanionError(f'scan_max {scan_max} is below the max |HU| of the crop, {own:g}',
+                             'scan_max', 'clip the crop, or give the maximum of its scan')
     return (slice(z[0], z[0] + 1), slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1)), own
 
 # %% ../nbs/04a_radiomics_fast.ipynb #3d717915
@@ -683,11 +784,13 @@ def _on_edge(x: np.ndarray, own: float) -> bool:
     s, near = np.sort(x), 1e-7 * own
     p10, p90 = _percentile(s, 10), _percentile(s, 90)
     tied = (np.abs(x - p10) < near).sum() > 1 or (np.abs(x - p90) < near).sum() > 1
-    return bool(tied or np.abs(x - 25 * np.round(x / 25)).min() < near or min(abs(v) for v in (x.mean(), s[0], p10, s[len(s) // 2], p90, s[-1])) < 1e-4 * own)
+    on_bin = np.abs(x - 25 * np.round(x / 25)).min() < near
+    smallest = min(abs(v) for v in (x.mean(), s[0], p10, s[len(s) // 2], p90, s[-1]))
+    return bool(tied or on_bin or smallest < 1e-4 * own)
 
 # %% ../nbs/04a_radiomics_fast.ipynb #47beeca1
 def _images(hu, box, inside, spacing_mm, recipe, own, scan_max):
-    "Pixel values (image, pixel) of all filtered images of the recipe inside the mask, and how many LoG images ITK made."
+    "Pixel values (image, pixel) of a recipe's images inside the mask, and how many LoG ITK made."
     (z, _), (y0, y1), (x0, x1) = ((s.start, s.stop) for s in box)
     (_, _, axes, sigmas), volume, logs, by_itk = RECIPES[recipe], hu.astype(float), [], 0
     for s in sigmas:
@@ -696,46 +799,66 @@ def _images(hu, box, inside, spacing_mm, recipe, own, scan_max):
         logs.append(x)
     original = volume[box][0]
     planes = [original, *_wavelet(hu, z, y0, y1, x0, x1, axes, TAPS)]
-    rest = [*_pointwise(original, own if scan_max is None else float(scan_max)), _gradient(hu, z, y0, y1, x0, x1, *spacing_mm), _lbp(hu, z, y0, x0, inside)]
-    return np.array([*(p[inside] for p in planes), *logs, *(p[inside] for p in rest)], dtype=float), by_itk
+    rest = [*_pointwise(original, own if scan_max is None else float(scan_max)),
+            _gradient(hu, z, y0, y1, x0, x1, *spacing_mm), _lbp(hu, z, y0, x0, inside)]
+    values = [*(p[inside] for p in planes), *logs, *(p[inside] for p in rest)]
+    return np.array(values, dtype=float), by_itk
 
 # %% ../nbs/04a_radiomics_fast.ipynb #697f0886
 @functools.lru_cache
 def _binning(recipe):
     "Per image: made by ITK in float32, bin width, bin count."
-    return tuple(np.array(v) for v in zip(*((n == 'gradient' or n.startswith('log-sigma'), WIDTHS.get(n, 25.), COUNTS.get(n, 0)) for n in image_names(recipe))))
+    names = image_names(recipe)
+    single = [n == 'gradient' or n.startswith('log-sigma') for n in names]
+    widths, counts = [WIDTHS.get(n, 25.) for n in names], [COUNTS.get(n, 0) for n in names]
+    return np.array(single), np.array(widths), np.array(counts)
 
 # %% ../nbs/04a_radiomics_fast.ipynb #94548100
+def _texture_rows(images, inside, recipe, volume):
+    "Rows (image, 95) of first-order and texture features, and the grey levels spanned, by image."
+    (y, x), (height, width) = np.nonzero(inside), (inside.shape[0] + 2, inside.shape[1] + 2)
+    steps = np.array([1, width, width + 1, width - 1])
+    lined = np.array([np.bincount(line).max() > 1 for line in (y, x, y - x + width, y + x)])
+    place, (single, widths, bins) = (y + 1) * width + x + 1, _binning(recipe)
+    out, levels = np.empty((len(images), 95)), np.empty(len(images), np.int64)
+    doubtful = np.empty(len(images), bool)
+    _textures(images, np.sort(images, axis=1), single, widths, bins, place, height * width, steps,
+              lined, max(inside.shape), volume, out, levels, doubtful)
+    for i in np.flatnonzero(doubtful & (levels <= 256)):
+        out[i, MCC_COLUMN] = _mcc_theirs(images[i], inside, widths[i], int(bins[i]))
+    return out, levels
+
 def fast_features(
     hu: np.ndarray,                # (Z, Y, X) whole HU
     mask: np.ndarray,              # (Z, Y, X) bool, non-zero on exactly one slice
     spacing_mm: tuple,             # (dz, dy, dx)
     recipe: str = 'paper',         # paper, paper1502 or true2d
     scan_max: float | None = None, # max |HU| of the whole scan; None: of the crop
-    return_flags: bool = False,    # also give a dict: n_levels (most grey levels spanned by an image), many_levels (above 256), log_by_itk (LoG images made by ITK)
+    return_flags: bool = False,    # also give a dict: n_levels (most grey levels of an image),
+                                   # many_levels (above 256), log_by_itk (LoG images made by ITK)
 ) -> np.ndarray | tuple[np.ndarray, dict]: # float64, in the order of `fast_names(recipe)`
-    "All features of a slice recipe, equal to PyRadiomics 3.0.1's; raises CompanionError where it raises or would leave features out."
-    kind = _get_recipe(recipe)[0]
-    hu, mask, spacing_mm = np.asarray(hu), np.asarray(mask, bool), tuple(float(d) for d in spacing_mm)
+    """All features of a slice recipe, equal to PyRadiomics 3.0.1's.
+    Raises CompanionError where it raises or would leave features out."""
+    kind, names, _, _ = _get_recipe(recipe)
+    hu, mask = np.asarray(hu), np.asarray(mask, bool)
+    spacing_mm = tuple(float(d) for d in spacing_mm)
     box, own = _check(hu, mask, spacing_mm, recipe, scan_max)
     hu, inside = np.ascontiguousarray(hu, np.int16), np.ascontiguousarray(mask[box][0])
     images, by_itk = _images(hu, box, inside, spacing_mm, recipe, own, scan_max)
-    if (span := np.ptp(images, axis=1).max()) > 25 * MAX_LEVELS: raise CompanionError(f'an image spans {span / 25:.0f} grey levels', 'image', 'clip the crop to -1024..3071 HU')
-    (y, x), (height, width) = np.nonzero(inside), (inside.shape[0] + 2, inside.shape[1] + 2)
-    steps = np.array([1, width, width + 1, width - 1])
-    lined = np.array([np.bincount(line).max() > 1 for line in (y, x, y - x + width, y + x)])
-    place, (single, widths, bins) = (y + 1) * width + x + 1, _binning(recipe)
-    out, levels, doubtful = np.empty((len(images), 95)), np.empty(len(images), np.int64), np.empty(len(images), bool)
-    _textures(images, np.sort(images, axis=1), single, widths, bins, place, height * width, steps, lined, max(inside.shape), math.prod(spacing_mm), out, levels, doubtful)
-    for i in np.flatnonzero(doubtful & (levels <= 256)): out[i, MCC_COLUMN] = _mcc_theirs(images[i], inside, widths[i], int(bins[i]))
-    shape = _shape(inside, spacing_mm)[:len(RECIPES[recipe][1])] if kind == 'shape' else _shape2d(inside, spacing_mm)
-    values = np.concatenate([shape, out[:, _COLUMNS].ravel()])
-    return (values, {'n_levels': int(levels.max()), 'many_levels': bool(levels.max() > 256), 'log_by_itk': by_itk}) if return_flags else values
+    if (span := np.ptp(images, axis=1).max()) > 25 * MAX_LEVELS:
+        raise CompanionError(f'an image spans {span / 25:.0f} grey levels', 'image',
+                             'clip the crop to -1024..3071 HU')
+    out, levels = _texture_rows(images, inside, recipe, math.prod(spacing_mm))
+    shape = (_shape if kind == 'shape' else _shape2d)(inside, spacing_mm)[:len(names)]
+    values, most = np.concatenate([shape, out[:, _COLUMNS].ravel()]), int(levels.max())
+    flags = {'n_levels': most, 'many_levels': most > 256, 'log_by_itk': by_itk}
+    return (values, flags) if return_flags else values
 
 # %% ../nbs/04a_radiomics_fast.ipynb #594fe03f
 def warm_up() -> float:
     "Compile everything, or load it from numba's cache; gives the seconds that took."
-    start, hu, mask = time.perf_counter(), np.arange(1024).reshape(4, 16, 16) * 7919 % 1009, np.zeros((4, 16, 16), bool)
+    start, mask = time.perf_counter(), np.zeros((4, 16, 16), bool)
+    hu = np.arange(1024).reshape(4, 16, 16) * 7919 % 1009
     mask[2, 5:11, 4:12] = True
     for recipe in ('paper', 'true2d'): fast_features(hu, mask, (5., 1., 1.), recipe)
     return time.perf_counter() - start

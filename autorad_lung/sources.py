@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['CSV_REQUIRED', 'CSV_NUMBERS', 'CONVERT', 'SERIES', 'UNPACK', 'MAGIC', 'ENHANCED', 'LOST', 'UNITS_MM', 'AIR',
            'PADDING', 'SAME_MM', 'MEASURES', 'NIFTI', 'SOURCES', 'Nodule', 'Source', 'padded_box', 'place', 'Phantom',
-           'check_scores', 'read_nodules_csv', 'files_of', 'dicom_kind', 'other_kind', 'read_nifti', 'hu_faults',
-           'max_abs_hu', 'as_hu', 'as_mask', 'parts', 'mask_doubts', 'corners_apart_mm', 'same_grid', 'nodule_of',
-           'load_row', 'in_plane_diameter_mm', 'measure', 'digest', 'digests', 'Nifti', 'open_source']
+           'check_scores', 'read_nodules_csv', 'axes_kept', 'upright', 'files_of', 'dicom_kind', 'other_kind',
+           'read_nifti', 'hu_faults', 'max_abs_hu', 'as_hu', 'as_mask', 'parts', 'mask_doubts', 'corners_apart_mm',
+           'same_grid', 'nodule_of', 'load_row', 'in_plane_diameter_mm', 'measure', 'digest', 'digests', 'Nifti',
+           'check_source', 'open_source']
 
 # %% ../nbs/02_sources.ipynb #82346524
 import functools, importlib.util, os, tempfile, warnings
@@ -177,6 +178,25 @@ def read_nodules_csv(
     t['n_readers'] = [len((m or k).split(';')) for m, k in zip(t.malignancy, t['mask'])]
     return t.reset_index(drop=True)
 
+# %% ../nbs/02_sources.ipynb #3aa9dd90
+def axes_kept(affine: np.ndarray) -> str:
+    "Axes (columns, rows, slices) in which an axial volume is kept: LPS; RAS where it came turned by half."
+    return 'RAS' if nib.aff2axcodes(affine)[:2] == ('R', 'A') else 'LPS'
+
+def upright(
+    a: np.ndarray,       # (Z, Y, X), axial slices as stored
+    spacing_mm: tuple,   # (dz, dy, dx)
+    affine: np.ndarray,  # (4, 4), NIfTI's: index (x, y, z) to mm
+) -> tuple[np.ndarray, tuple, np.ndarray]:   # the same three
+    """Slices from the feet to the head, rows and columns never mirrored and never swapped, however a file stores them.
+    A half turn within the slice is kept: it is how the DICOM of somebody who lies prone shows them."""
+    turn = nib.orientations.ornt_transform(nib.io_orientation(affine), nib.orientations.axcodes2ornt(axes_kept(affine)))
+    spacing = [spacing_mm[::-1][k] for k in np.argsort(turn[:, 0])]
+    to = nib.orientations.inv_ornt_aff(turn, a.shape[::-1])
+    turned = nib.orientations.apply_orientation(a.T, turn).T
+    return np.ascontiguousarray(turned), tuple(float(s) for s in spacing[::-1]), affine @ to
+
+
 # %% ../nbs/02_sources.ipynb #3f715700
 def files_of(path: Path) -> list[Path]:
     "All files that are read for a path: of a pair the header and the voxels, whichever of the two is named."
@@ -270,7 +290,7 @@ def read_nifti(
     if a.ndim != 3: refuse(f'{a.ndim} axes {a.shape}, where 3 are needed', 'give one volume a file')
     spacing, affine = _frame(image, a.shape, path)
     if not np.isfinite(a).all(): refuse('there are values that are not finite', 'replace them, by -1000 (air) in an image, by 0 in a mask')
-    return np.ascontiguousarray(a.T), spacing, affine
+    return upright(a.T, spacing, affine)
 
 # %% ../nbs/02_sources.ipynb #66964823
 AIR = (-1000, -300)    # HU, both ends left out: lung, but neither padding with air nor tissue
@@ -441,16 +461,26 @@ class Nifti(Source):
     def problems(self, store: Store, workers: int = 1) -> pd.DataFrame: return self._measured(store, workers).quarantine
 
 # %% ../nbs/02_sources.ipynb #e8e0e2df
-def _open_phantom(data=None, store=None, workers=1) -> Source:
-    if data is not None:
-        raise CompanionError('the phantom is embedded and takes no folder', '--data', 'leave --data out, or use --source nifti')
-    return Phantom(lidc_nodules(store or Store(), workers))
+def _open_phantom(data=None, store=None, workers=1) -> Source: return Phantom(lidc_nodules(store or Store(), workers))
 
-def _open_nifti(data=None, store=None, workers=1) -> Source:
-    if data is None: raise CompanionError('no folder was given', '--data', 'give the folder that holds nodules.csv')
-    return Nifti(data)
+def _open_nifti(data=None, store=None, workers=1) -> Source: return Nifti(data)
 
-SOURCES: dict[str, Callable[..., Source]] = {'phantom': _open_phantom, 'nifti': _open_nifti}   # (data, store, workers) -> Source
+# name -> (data, store, workers) -> Source
+SOURCES: dict[str, Callable[..., Source]] = {'phantom': _open_phantom, 'nifti': _open_nifti}
+
+# %% ../nbs/02_sources.ipynb #4673d226
+def check_source(name: str, data: Path | str | None = None):
+    "Refuse a source that does not exist, or a folder that it cannot have; nothing is read for that."
+    def refuse(reason, where, remedy): raise CompanionError(reason, where, remedy)
+    known = dict.fromkeys([*SOURCES, 'lidc'])               # which enters itself when it is imported
+    if name not in known: refuse(f'there is no source {name!r}', '--source', f'choose one of {", ".join(known)}')
+    if name == 'phantom' and data is not None:
+        refuse('the phantom is embedded and takes no folder', '--data', 'leave it out, or use the source nifti or lidc')
+    if name not in ('nifti', 'lidc'): return
+    holds = 'nodules.csv' if name == 'nifti' else 'the LIDC-IDRI-nnnn folders; `autorad-lung download` makes one'
+    if data is None: refuse('no folder was given', '--data', f'give the folder that holds {holds}')
+    if Path(data).is_dir(): return
+    refuse('is a file' if Path(data).exists() else 'there is no such folder', data, f'give the folder that holds {holds}')
 
 # %% ../nbs/02_sources.ipynb #138cd6dc
 def open_source(
@@ -460,6 +490,6 @@ def open_source(
     workers: int = 1,                # processes for what must be computed first
 ) -> Source:
     "A source by name; a `CompanionError` for an unknown name, a missing folder or a bad table."
-    if name == 'lidc' and name not in SOURCES and importlib.util.find_spec('autorad_lung.lidc'): importlib.import_module('autorad_lung.lidc')
-    if name not in SOURCES: raise CompanionError(f'there is no source {name!r}', '--source', f'choose one of {", ".join(SOURCES)}')
+    check_source(name, data)
+    if name == 'lidc': importlib.import_module('autorad_lung.lidc')
     return SOURCES[name](data=data, store=store, workers=workers)

@@ -21,16 +21,21 @@ from .sources import Nodule, Source
 def _icc(x: np.ndarray) -> np.ndarray:
     n, k, _ = x.shape
     mean = x.mean((0, 1))
-    rows, columns = ((x.mean(1) - mean)**2).sum(0) * k / (n - 1), ((x.mean(0) - mean)**2).sum(0) * n / (k - 1)
-    rest = ((x - x.mean(1, keepdims=True) - x.mean(0) + mean)**2).sum((0, 1)) / ((n - 1) * (k - 1))
-    with np.errstate(invalid='ignore', divide='ignore'): return (rows - rest) / (rows + (k - 1) * rest + k / n * (columns - rest))
+    rows = ((x.mean(1) - mean)**2).sum(0) * k / (n - 1)
+    columns = ((x.mean(0) - mean)**2).sum(0) * n / (k - 1)
+    rest = x - x.mean(1, keepdims=True) - x.mean(0) + mean
+    rest = (rest**2).sum((0, 1)) / ((n - 1) * (k - 1))
+    with np.errstate(invalid='ignore', divide='ignore'):
+        return (rows - rest) / (rows + (k - 1) * rest + k / n * (columns - rest))
 
 # %% ../nbs/04c_stability.ipynb #c6dcdcc3
 def icc21(
     x: np.ndarray,   # (N, K, F): nodules, measurements, features
 ) -> np.ndarray:     # (F,), NaN for a constant feature
     "ICC(2,1) of each feature; a nodule with a NaN is left out of that feature alone."
-    if x.ndim != 3 or x.shape[0] < 3 or x.shape[1] < 2: raise CompanionError(f'{x.shape} is not (nodules, measurements, features)', 'icc21', 'give three nodules or more, two measurements or more')
+    if x.ndim != 3 or x.shape[0] < 3 or x.shape[1] < 2:
+        raise CompanionError(f'{x.shape} is not (nodules, measurements, features)', 'icc21',
+                             'give three nodules or more, two measurements or more')
     holes = np.isnan(x).any((0, 1))
     out = np.full(x.shape[2], np.nan)
     out[~holes] = _icc(x[:, :, ~holes])
@@ -42,65 +47,86 @@ def icc21(
 # %% ../nbs/04c_stability.ipynb #4ab3c22c
 JITTER_PX, NOISE_HU = .6, 15.     # sd of the outline's shift and of the added noise
 
-def _rng(nodule: Nodule, what: str): return np.random.default_rng(int(content_key(what, nodule.nodule_id), 16))
+def _rng(nodule: Nodule, what: str):
+    return np.random.default_rng(int(content_key(what, nodule.nodule_id), 16))
 
 def _smooth(rng, shape, sigma):
     f = ndimage.gaussian_filter(rng.standard_normal(shape), sigma, mode='wrap')
     return f / f.std()
 
 def _with_mask(nodule: Nodule, mask: np.ndarray) -> Nodule:
-    if not mask.any(): raise CompanionError('nothing is left of the mask', nodule.nodule_id, 'too small for this perturbation')
+    if not mask.any():
+        raise CompanionError('nothing is left of the mask', nodule.nodule_id,
+                             'too small for this perturbation')
     return dataclasses.replace(nodule, masks=mask[None])
 
 # %% ../nbs/04c_stability.ipynb #083334b5
 def readers(nodule: Nodule, level: float) -> list[Nodule]:
     "One nodule a reader, for those outlined by four."
-    if len(nodule.masks) != 4: raise CompanionError(f'{len(nodule.masks)} outlines', nodule.nodule_id, 'reader agreement is taken over four')
+    if len(nodule.masks) != 4:
+        raise CompanionError(f'{len(nodule.masks)} outlines', nodule.nodule_id,
+                             'reader agreement is taken over four')
     return [_with_mask(nodule, m) for m in nodule.masks]
 
 def boundary(nodule: Nodule, level: float) -> list[Nodule]:
     "The consensus mask eroded by a pixel in its plane, as it is, and dilated."
     mask, cross = consensus(nodule.masks, level), ndimage.generate_binary_structure(2, 1)[None]
-    return [_with_mask(nodule, m) for m in (ndimage.binary_erosion(mask, cross), mask, ndimage.binary_dilation(mask, cross))]
+    masks = ndimage.binary_erosion(mask, cross), mask, ndimage.binary_dilation(mask, cross)
+    return [_with_mask(nodule, m) for m in masks]
 
 # %% ../nbs/04c_stability.ipynb #2392c5dd
+def _depth(mask: np.ndarray) -> np.ndarray:
+    "Signed distance from the edge of a slice's outline, pixels; deep outside where there is none."
+    if not mask.any(): return np.full(mask.shape, -99.)
+    return ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
+
 def jitter(nodule: Nodule, level: float) -> list[Nodule]:
     "Three outlines whose edge is shifted by a smooth random field of 0.6 pixels."
     mask, rng = consensus(nodule.masks, level), _rng(nodule, 'jitter')
-    depth = np.stack([ndimage.distance_transform_edt(m) - ndimage.distance_transform_edt(~m) if m.any() else np.full(m.shape, -99.) for m in mask])
-    depth -= np.sign(depth) / 2                                                          # zero on the edge between two pixels
-    return [_with_mask(nodule, depth + JITTER_PX * _smooth(rng, mask.shape, (1, 3, 3)) > 0) for _ in range(3)]
+    depth = np.stack([_depth(m) for m in mask])
+    depth -= np.sign(depth) / 2                               # zero on the edge between two pixels
+    field = lambda: JITTER_PX * _smooth(rng, mask.shape, (1, 3, 3))
+    return [_with_mask(nodule, depth + field() > 0) for _ in range(3)]
 
 # %% ../nbs/04c_stability.ipynb #72aef64a
 def noise(nodule: Nodule, level: float) -> list[Nodule]:
     "The image with three draws of scanner noise more (15 HU, correlated over neighbouring pixels)."
     rng = _rng(nodule, 'noise')
-    return [dataclasses.replace(nodule, hu=np.rint(nodule.hu + NOISE_HU * _smooth(rng, nodule.hu.shape, (0, .6, .6))).astype('i2')) for _ in range(3)]
+    more = lambda: NOISE_HU * _smooth(rng, nodule.hu.shape, (0, .6, .6))
+    images = [np.rint(nodule.hu + more()).astype('i2') for _ in range(3)]
+    return [dataclasses.replace(nodule, hu=hu) for hu in images]
 
 def thickness(nodule: Nodule, level: float) -> list[Nodule]:
-    "The image as it is, and with slices twice as thick (each a quarter of its neighbours and half of itself)."
+    "The image as it is, and with slices twice as thick: half itself, a quarter each neighbour."
     thick = ndimage.correlate1d(nodule.hu.astype(float), [.25, .5, .25], axis=0, mode='nearest')
     return [nodule, dataclasses.replace(nodule, hu=np.rint(thick).astype('i2'))]
 
-PERTURBATIONS: dict[str, Callable] = {'readers': readers, 'boundary': boundary, 'jitter': jitter, 'noise': noise, 'thickness': thickness}
+PERTURBATIONS: dict[str, Callable] = {
+    f.__name__: f for f in (readers, boundary, jitter, noise, thickness)}
 
 # %% ../nbs/04c_stability.ipynb #a2911af5
 def _measure(loader, kind: str, protocol: Protocol) -> dict:
     nodule = loader()
     found = [nodule_features(n, protocol) for n in PERTURBATIONS[kind](nodule, protocol.consensus)]
-    return dict(nodule_id=nodule.nodule_id, patient_id=nodule.patient_id, features=np.stack([f['features'] for f in found]))
+    features = np.stack([f['features'] for f in found])
+    return dict(nodule_id=nodule.nodule_id, patient_id=nodule.patient_id, features=features)
 
 # %% ../nbs/04c_stability.ipynb #f768b52e
 def stability_table(
     kind: str,               # of `PERTURBATIONS`
     source: Source, ids: list[str], protocol: Protocol, store: Store,
     **parallel,              # workers, scheduler, quiet: see `artifacts.pmap`
-) -> Rows:                   # table: key, nodule_id, patient_id; arrays['features'] (N, K, F); quarantine
+) -> Rows:     # table: key, nodule_id, patient_id; arrays['features'] (N, K, F); quarantine
     "Features of many nodules, each measured several times."
-    if kind not in PERTURBATIONS: raise CompanionError(f'there is no perturbation {kind!r}', 'kind', f'choose one of {", ".join(PERTURBATIONS)}')
+    if kind not in PERTURBATIONS:
+        raise CompanionError(f'there is no perturbation {kind!r}', 'kind',
+                             f'choose one of {", ".join(PERTURBATIONS)}')
     r = recipe(protocol.recipe)
-    about = dict(kind=kind, sizes=[JITTER_PX, NOISE_HU], settings=protocol.stage('mask', 'radiomics'), recipe=[r.params, list(r.names)], versions=versions(*LIBRARIES))
+    about = dict(
+        kind=kind, sizes=[JITTER_PX, NOISE_HU], settings=protocol.stage('mask', 'radiomics'),
+        recipe=[r.params, list(r.names)], versions=versions(*LIBRARIES))
     common = content_key('stability', 1, about)
     keys = {i: content_key(common, source.key(i)) for i in ids}
     work = functools.partial(_measure, kind=kind, protocol=protocol)
-    return row_table(work, {i: source.loader(i) for i in ids}, keys, store, 'stability', about, **{'desc': kind} | parallel)
+    loaders, options = {i: source.loader(i) for i in ids}, {'desc': kind} | parallel
+    return row_table(work, loaders, keys, store, 'stability', about, **options)

@@ -37,7 +37,7 @@ class Tower:
     cls: str                         # its class in `transformers`, or below
     width: int                       # of its tokens
     out: int                         # of its embedding: the width, or that of its projection
-    source: str                      # repository on the Hugging Face hub; 'made here' for the small ones
+    source: str                      # repository on the Hugging Face hub, or 'made here'
     licence: str
     saw_lidc: str                    # was LIDC-IDRI among its training data: 'yes', 'no', 'unknown'
     size: int = 0                    # side of its image, pixels
@@ -45,7 +45,7 @@ class Tower:
     mean: tuple = CLIP_MEAN          # of the image's three channels, before normalisation
     std: tuple = CLIP_STD
     note: str = ''
-    config: dict = field(default_factory=dict)   # its architecture, for the class's config; may be empty for weights that are fetched
+    config: dict = field(default_factory=dict)   # its architecture; empty where it is fetched too
     pool: str = 'mean of tokens'     # how its tokens become one vector: a key of `POOLS`
 
     @property
@@ -56,7 +56,7 @@ class Tower:
 
     @property
     def run(self) -> str:
-        "Key of the training run whose weights are meant, after the name's @; empty where none is named."
+        "Key of the training run whose weights are meant, after the name's @; empty where none is."
         return self.name.partition('@')[2]
 
     def key(self) -> str:
@@ -70,12 +70,14 @@ class Aimv2VisionModelWithProjection(transformers.Aimv2PreTrainedModel):
     def __init__(self, config):
         super().__init__(config)
         self.vision_model = transformers.Aimv2VisionModel._from_config(config.vision_config)
-        self.visual_projection = nn.Linear(config.vision_config.hidden_size, config.projection_dim, bias=False)
+        width = config.vision_config.hidden_size
+        self.visual_projection = nn.Linear(width, config.projection_dim, bias=False)
         self.post_init()
 
     def forward(self, pixel_values: Tensor) -> SimpleNamespace:
         out = self.vision_model(pixel_values)
-        return SimpleNamespace(last_hidden_state=out.last_hidden_state, image_embeds=self.visual_projection(out.pooler_output))
+        return SimpleNamespace(last_hidden_state=out.last_hidden_state,
+                               image_embeds=self.visual_projection(out.pooler_output))
 
 # %% ../nbs/04e_towers.ipynb #f1223671
 class Aimv2TextModelWithProjection(transformers.Aimv2PreTrainedModel):
@@ -83,31 +85,41 @@ class Aimv2TextModelWithProjection(transformers.Aimv2PreTrainedModel):
     config: transformers.Aimv2Config
     def __init__(self, config):
         super().__init__(config)
-        self.text_model = transformers.Aimv2TextModel._from_config(config.text_config, attn_implementation='eager')
-        self.text_projection = nn.Linear(config.text_config.hidden_size, config.projection_dim, bias=False)
+        text = config.text_config
+        body = transformers.Aimv2TextModel._from_config
+        self.text_model = body(text, attn_implementation='eager')
+        self.text_projection = nn.Linear(text.hidden_size, config.projection_dim, bias=False)
         self.post_init()
 
     def forward(self, input_ids: Tensor) -> SimpleNamespace:
         out = self.text_model(input_ids, attention_mask=torch.ones_like(input_ids))
-        return SimpleNamespace(last_hidden_state=out.last_hidden_state, text_embeds=self.text_projection(out.pooler_output))
+        return SimpleNamespace(last_hidden_state=out.last_hidden_state,
+                               text_embeds=self.text_projection(out.pooler_output))
 
 # %% ../nbs/04e_towers.ipynb #40a683c9
+_OURS = {c.__name__: c for c in (Aimv2VisionModelWithProjection, Aimv2TextModelWithProjection)}
+
 def model_class(t: Tower) -> type:
     "The class of a record."
-    found = {c.__name__: c for c in (Aimv2VisionModelWithProjection, Aimv2TextModelWithProjection)}.get(t.cls) or getattr(transformers, t.cls, None)
-    if found is None: raise CompanionError(f'transformers {transformers.__version__} has no class {t.cls}', t.name, 'correct the record, or install a version that has it')
+    found = _OURS.get(t.cls) or getattr(transformers, t.cls, None)
+    if found is None:
+        raise CompanionError(f'transformers {transformers.__version__} has no class {t.cls}',
+                             t.name, 'correct the record, or install a version that has it')
     return found
 
 def architecture(t: Tower, device: str = 'meta', **config) -> nn.Module:
-    "The model of a record with no weights ('meta') or random ones ('cpu'); `config` changes its config."
+    "The model of a record, without weights ('meta') or random ('cpu'); `config` changes it."
     cls = model_class(t)
     with torch.device(device): return cls(cls.config_class(**t.config | config))
 
 # %% ../nbs/04e_towers.ipynb #7d6838f4
 def row_major(model: nn.Module) -> nn.Module:
-    "The same image tower, its tokens laid out one after the other in memory. As they leave the patch convolution they are transposed, and torch then copies a frozen weight at every use (bfloat16: four times slower)."
+    """The same image tower, its tokens laid out one after the other in memory.
+    As they leave the patch convolution they are transposed, and torch then copies a frozen weight
+    at every use (bfloat16: four times slower)."""
+    def lay_out(module, given, tokens): return tokens.contiguous()
     for m in (model, getattr(model, 'vision_model', None)):
-        if hasattr(m, 'embeddings'): m.embeddings.register_forward_hook(lambda module, given, tokens: tokens.contiguous())
+        if hasattr(m, 'embeddings'): m.embeddings.register_forward_hook(lay_out)
     return model
 
 def n_parameters(t: Tower) -> int:
@@ -117,60 +129,113 @@ def n_parameters(t: Tower) -> int:
 # %% ../nbs/04e_towers.ipynb #b6c29e2d
 _UNTRAINED = 'untrained: random weights from a fixed seed'
 _UNALIGNED = 'not aligned with AIMv2'
-_MINI_IMAGE = dict(hidden_size=128, intermediate_size=352, num_hidden_layers=3, num_attention_heads=4, image_size=64, patch_size=8, use_head=False)
-_MINI_TEXT = dict(hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4, projection_dim=64, max_position_embeddings=77, hidden_act='quick_gelu', vocab_size=543)
-def _mini(objective, words): return Tower(f'mini-image-{objective}', 'image', 'Aimv2VisionModel', 128, 128, 'trained here', 'Apache-2.0', 'yes', 64, 8, note=f'trained on this machine: {words}', config=_MINI_IMAGE)
-def _vit(width, layers, heads, patch, **more): return dict(hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers, num_attention_heads=heads, patch_size=patch) | more
-def _clip_text(width, heads): return dict(hidden_size=width, intermediate_size=4 * width, num_attention_heads=heads, projection_dim=width)
-_AIM = dict(hidden_size=1024, intermediate_size=2816, num_hidden_layers=24, num_attention_heads=8, image_size=224, patch_size=14)
-_LIT = dict(projection_dim=768, vision_config=_AIM | dict(use_head=True), text_config=dict(hidden_size=768, intermediate_size=2048, num_attention_heads=6))
+_MINI_IMAGE = dict(hidden_size=128, intermediate_size=352, num_hidden_layers=3,
+                   num_attention_heads=4, image_size=64, patch_size=8, use_head=False)
+_MINI_TEXT = dict(hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4,
+                  projection_dim=64, max_position_embeddings=77, hidden_act='quick_gelu',
+                  vocab_size=543)
+
+def _mini(objective, words):
+    return Tower(f'mini-image-{objective}', 'image', 'Aimv2VisionModel', 128, 128,
+                 'trained here', 'Apache-2.0', 'yes', 64, 8,
+                 note=f'trained on this machine: {words}', config=_MINI_IMAGE)
+
+def _vit(width, layers, heads, patch, **more):
+    return dict(hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers,
+                num_attention_heads=heads, patch_size=patch) | more
+
+def _clip_text(width, heads):
+    return dict(hidden_size=width, intermediate_size=4 * width, num_attention_heads=heads,
+                projection_dim=width)
+
+_AIM = dict(hidden_size=1024, intermediate_size=2816, num_hidden_layers=24,
+            num_attention_heads=8, image_size=224, patch_size=14)
+_LIT = dict(projection_dim=768, vision_config=_AIM | dict(use_head=True),
+            text_config=dict(hidden_size=768, intermediate_size=2048, num_attention_heads=6))
 
 # %% ../nbs/04e_towers.ipynb #59e1fdd0
 TOWERS = {t.name: t for t in [
-    Tower('mini-aimv2', 'image', 'Aimv2VisionModel', 128, 128, 'made here', 'Apache-2.0', 'no', 64, 8, note=_UNTRAINED,
-          config=_MINI_IMAGE),
-    _mini('aimv2', "AIMv2's objective, patches then the caption"), _mini('aimv1', "AIMv1's, patches alone"), _mini('mae', "MAE's, hidden patches"), _mini('clip', "CLIP's, which caption belongs to which picture"),
+    Tower('mini-aimv2', 'image', 'Aimv2VisionModel', 128, 128, 'made here', 'Apache-2.0', 'no',
+          64, 8, note=_UNTRAINED, config=_MINI_IMAGE),
+    _mini('aimv2', "AIMv2's objective, patches then the caption"),
+    _mini('aimv1', "AIMv1's, patches alone"),
+    _mini('mae', "MAE's, hidden patches"),
+    _mini('clip', "CLIP's, which caption belongs to which picture"),
     _mini('none', 'not at all; first values from the seed of the run'),
-    Tower('aimv2-large-patch14-224', 'image', 'Aimv2VisionModel', 1024, 1024, 'apple/aimv2-large-patch14-224', 'apple-amlr', 'unknown', 224, 14,
-          note="mean and std as the hub's preprocessor has them; Apple's own code uses ImageNet's", config=_AIM | dict(use_head=False)),
-    Tower('aimv2-large-patch14-224-lit', 'image', 'Aimv2VisionModelWithProjection', 1024, 768, 'apple/aimv2-large-patch14-224-lit', 'apple-amlr', 'unknown', 224, 14,
+    Tower('aimv2-large-patch14-224', 'image', 'Aimv2VisionModel', 1024, 1024,
+          'apple/aimv2-large-patch14-224', 'apple-amlr', 'unknown', 224, 14,
+          note="mean and std as the hub's preprocessor has them; Apple's own code uses ImageNet's",
+          config=_AIM | dict(use_head=False)),
+    Tower('aimv2-large-patch14-224-lit', 'image', 'Aimv2VisionModelWithProjection', 1024, 768,
+          'apple/aimv2-large-patch14-224-lit', 'apple-amlr', 'unknown', 224, 14,
           note='aligned with its own text tower', config=_LIT, pool='attention pool, projected'),
-    Tower('clip-vit-base-patch16-image', 'image', 'CLIPVisionModelWithProjection', 768, 512, 'openai/clip-vit-base-patch16', 'MIT', 'unknown', 224, 16,
+    Tower('clip-vit-base-patch16-image', 'image', 'CLIPVisionModelWithProjection', 768, 512,
+          'openai/clip-vit-base-patch16', 'MIT', 'unknown', 224, 16,
           config=_vit(768, 12, 12, 16, projection_dim=512), pool='class token, projected'),
-    Tower('clip-vit-large-patch14-image', 'image', 'CLIPVisionModelWithProjection', 1024, 768, 'openai/clip-vit-large-patch14', 'MIT', 'unknown', 224, 14,
+    Tower('clip-vit-large-patch14-image', 'image', 'CLIPVisionModelWithProjection', 1024, 768,
+          'openai/clip-vit-large-patch14', 'MIT', 'unknown', 224, 14,
           config=_vit(1024, 24, 16, 14, projection_dim=768), pool='class token, projected'),
-    Tower('dinov2-base', 'image', 'Dinov2Model', 768, 768, 'facebook/dinov2-base', 'Apache-2.0', 'unknown', 224, 14, IMAGENET_MEAN, IMAGENET_STD,
-          note='positions learnt at 518 pixels, interpolated', config=dict(image_size=518, patch_size=14), pool='class token'),
-    Tower('rad-dino', 'image', 'Dinov2Model', 768, 768, 'microsoft/rad-dino', 'MIT (at first MSRLA)', 'unknown', 518, 14, (.5307,) * 3, (.2583,) * 3,
-          note='chest X-rays, public collections without LIDC-IDRI; started from dinov2-base', config=dict(image_size=518, patch_size=14), pool='class token'),
-    Tower('mini-clip-text', 'text', 'CLIPTextModelWithProjection', 64, 64, 'made here', 'Apache-2.0', 'no', note=_UNTRAINED, pool='EOT, projected',
-          config=_MINI_TEXT),
-    Tower('mini-text-clip', 'text', 'CLIPTextModelWithProjection', 64, 64, 'trained here', 'Apache-2.0', 'yes', note="trained on this machine: CLIP's objective; its vocabulary is that of its captions", pool='EOT, projected',
-          config=_MINI_TEXT),
-    Tower('clip-vit-base-patch16', 'text', 'CLIPTextModelWithProjection', 512, 512, 'openai/clip-vit-base-patch16', 'MIT', 'unknown', note=_UNALIGNED, config=_clip_text(512, 8), pool='EOT, projected'),
-    Tower('clip-vit-large-patch14', 'text', 'CLIPTextModelWithProjection', 768, 768, 'openai/clip-vit-large-patch14', 'MIT', 'unknown', note=_UNALIGNED, config=_clip_text(768, 12), pool='EOT, projected'),
-    Tower('aimv2-large-patch14-224-lit-text', 'text', 'Aimv2TextModelWithProjection', 768, 768, 'apple/aimv2-large-patch14-224-lit', 'apple-amlr', 'unknown',
+    Tower('dinov2-base', 'image', 'Dinov2Model', 768, 768,
+          'facebook/dinov2-base', 'Apache-2.0', 'unknown', 224, 14, IMAGENET_MEAN, IMAGENET_STD,
+          note='positions learnt at 518 pixels, interpolated',
+          config=dict(image_size=518, patch_size=14), pool='class token'),
+    Tower('rad-dino', 'image', 'Dinov2Model', 768, 768,
+          'microsoft/rad-dino', 'MIT (at first MSRLA)', 'unknown', 518, 14,
+          (.5307,) * 3, (.2583,) * 3,
+          note='chest X-rays, public collections without LIDC-IDRI; started from dinov2-base',
+          config=dict(image_size=518, patch_size=14), pool='class token'),
+]}
+
+# %% ../nbs/04e_towers.ipynb #7e1c04d9
+TOWERS |= {t.name: t for t in [
+    Tower('mini-clip-text', 'text', 'CLIPTextModelWithProjection', 64, 64,
+          'made here', 'Apache-2.0', 'no',
+          note=_UNTRAINED, pool='EOT, projected', config=_MINI_TEXT),
+    Tower('mini-text-clip', 'text', 'CLIPTextModelWithProjection', 64, 64,
+          'trained here', 'Apache-2.0', 'yes',
+          note="trained on this machine: CLIP's objective; its vocabulary is that of its captions",
+          pool='EOT, projected', config=_MINI_TEXT),
+    Tower('clip-vit-base-patch16', 'text', 'CLIPTextModelWithProjection', 512, 512,
+          'openai/clip-vit-base-patch16', 'MIT', 'unknown',
+          note=_UNALIGNED, config=_clip_text(512, 8), pool='EOT, projected'),
+    Tower('clip-vit-large-patch14', 'text', 'CLIPTextModelWithProjection', 768, 768,
+          'openai/clip-vit-large-patch14', 'MIT', 'unknown',
+          note=_UNALIGNED, config=_clip_text(768, 12), pool='EOT, projected'),
+    Tower('aimv2-large-patch14-224-lit-text', 'text', 'Aimv2TextModelWithProjection', 768, 768,
+          'apple/aimv2-large-patch14-224-lit', 'apple-amlr', 'unknown',
           note='aligned with aimv2-large-patch14-224-lit', config=_LIT, pool='EOT, projected'),
 ]}
 
 # %% ../nbs/04e_towers.ipynb #520f9a48
 ABSENT = {   # asked for, and why not
-    'clip-rn50': "transformers has CLIP's vision transformers only; the modified ResNet with attention pooling comes as OpenAI's own TorchScript archive, which is code and a pickle",
+    'clip-rn50': "transformers has CLIP's vision transformers only; the modified "
+                 "ResNet with attention pooling comes as OpenAI's own TorchScript archive, "
+                 "which is code and a pickle",
 }
 
 def tower(name: str, kind: str | None = None) -> Tower:
     "The record of a name; a `CompanionError` lists the known ones."
     known, base = [n for n, t in TOWERS.items() if kind in (None, t.kind)], name.partition('@')[0]
-    if name not in known and base in known and TOWERS[base].trained_here: return replace(TOWERS[base], name=name)
+    if name not in known and base in known and TOWERS[base].trained_here:
+        return replace(TOWERS[base], name=name)
     if name not in known:
         why = ABSENT.get(name) or f'there is no {kind or ""} tower {name!r}'.replace('  ', ' ')
-        raise CompanionError(why, name if name in ABSENT else 'tower', f'choose one of {", ".join(known)}')
+        where = name if name in ABSENT else 'tower'
+        raise CompanionError(why, where, f'choose one of {", ".join(known)}')
     return TOWERS[name]
 
 # %% ../nbs/04e_towers.ipynb #feaa82a6
+def _row(t: Tower) -> dict:
+    return dict(
+        name=t.name, kind=t.kind,
+        parameters_m=round(n_parameters(t) / 1e6, 1) if t.config else None,
+        input=f'{t.size} px' if t.kind == 'image' else 'text',
+        embedding=t.out, pool=t.pool, source=t.source, licence=t.licence, saw_lidc=t.saw_lidc,
+        note=t.note)
+
 def towers_table() -> pd.DataFrame:
-    "One row a tower: name, kind, millions of parameters, input, size of the embedding, how it is pooled, source, licence, saw_lidc, note."
-    row = lambda t: dict(name=t.name, kind=t.kind, parameters_m=round(n_parameters(t) / 1e6, 1) if t.config else None, input=f'{t.size} px' if t.kind == 'image' else 'text',
-                         embedding=t.out, pool=t.pool, source=t.source, licence=t.licence, saw_lidc=t.saw_lidc, note=t.note)
-    absent = [dict(name=n, kind='image', source='cannot be loaded', note=why) for n, why in ABSENT.items()]
-    return pd.DataFrame([row(t) for t in TOWERS.values()] + absent)
+    """One row a tower: name, kind, millions of parameters, input, size of the embedding,
+    how it is pooled, source, licence, saw_lidc, note."""
+    absent = [dict(name=n, kind='image', source='cannot be loaded', note=why)
+              for n, why in ABSENT.items()]
+    return pd.DataFrame([_row(t) for t in TOWERS.values()] + absent)

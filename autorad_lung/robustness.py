@@ -35,41 +35,55 @@ from .training import fitted
 READERS = ('all', 'any one', 'smallest', 'largest')
 
 def one_reader(nodule: Nodule, which: str, level: float) -> Nodule:
-    "One reader's outline in place of the consensus: any one (drawn by the nodule's id), the one of smallest or of largest volume."
-    if len(nodule.masks) < 2: raise CompanionError('there is one outline only', nodule.nodule_id, 'a single reader can replace a consensus of several')
-    if which not in READERS[1:]: raise CompanionError(f'there is no outline {which!r}', 'which', f'choose one of {", ".join(READERS[1:])}')
-    masks = nodule.masks[nodule.masks.any((1, 2, 3))]; size = masks.sum((1, 2, 3))
-    return _with_mask(nodule, masks[{'any one': _rng(nodule, 'reader').integers(len(masks)), 'smallest': size.argmin(), 'largest': size.argmax()}[which]])
+    """One reader's outline in place of the consensus.
+    Any one (drawn by the nodule's id), or the one of smallest or of largest volume."""
+    if len(nodule.masks) < 2:
+        remedy = 'a single reader can replace a consensus of several'
+        raise CompanionError('there is one outline only', nodule.nodule_id, remedy)
+    if which not in READERS[1:]:
+        remedy = f'choose one of {", ".join(READERS[1:])}'
+        raise CompanionError(f'there is no outline {which!r}', 'which', remedy)
+    masks = nodule.masks[nodule.masks.any((1, 2, 3))]
+    size = masks.sum((1, 2, 3))
+    if which == 'any one': at = _rng(nodule, 'reader').integers(len(masks))
+    else: at = size.argmin() if which == 'smallest' else size.argmax()
+    return _with_mask(nodule, masks[at])
 
 def depth(mask: np.ndarray, pixel: tuple | None = None) -> np.ndarray:
-    "Signed distance (Z, Y, X) of each pixel's centre from the outline in its slice, positive inside: in pixels, or in the unit of `pixel` (dy, dx). -99 on slices without a mask."
-    half, edt = .5 if pixel is None else np.mean(pixel) / 2, functools.partial(ndimage.distance_transform_edt, sampling=pixel)
+    """Signed distance (Z, Y, X) of each pixel's centre from the outline in its slice, positive inside.
+    In pixels, or in the unit of `pixel` (dy, dx); -99 on slices without a mask."""
+    half = .5 if pixel is None else np.mean(pixel) / 2
+    edt = functools.partial(ndimage.distance_transform_edt, sampling=pixel)
     d = np.stack([edt(m) - edt(~m) if m.any() else np.full(m.shape, -99.) for m in mask])
     return d - np.sign(d) * half
 
 # %% ../nbs/09d_robustness.ipynb #af4a472b
 def outline(nodule: Nodule, mm: float, level: float) -> Nodule:
-    "The consensus moved outwards by so many mm (inwards where negative), slice by slice; no slice is added."
+    "The consensus moved outwards by so many mm (negative: inwards), in each slice; none is added."
     return _with_mask(nodule, depth(consensus(nodule.masks, level), nodule.spacing_mm[1:]) > -mm)
 
 def shaken(nodule: Nodule, pixels: float, level: float) -> Nodule:
-    "The consensus with its edge shifted by a smooth random field of this standard deviation, in pixels."
+    "The consensus, its edge shifted by a smooth random field of this standard deviation, pixels."
     mask = consensus(nodule.masks, level)
-    return _with_mask(nodule, depth(mask) + pixels * _smooth(_rng(nodule, 'jitter'), mask.shape, (1, 3, 3)) > 0)
+    field = _smooth(_rng(nodule, 'jitter'), mask.shape, (1, 3, 3))
+    return _with_mask(nodule, depth(mask) + pixels * field > 0)
 
 def beside(nodule: Nodule, mm: float, level: float) -> Nodule:
-    "The consensus set aside by so many mm in a random direction of the plane (whole pixels): crop and outline are both off."
+    "The consensus set aside by so many mm in a random direction of the plane, in whole pixels."
     angle = _rng(nodule, 'centre').uniform(0, 2 * np.pi)
     by = np.rint(mm * np.array([np.sin(angle), np.cos(angle)]) / nodule.spacing_mm[1:])
-    return _with_mask(nodule, ndimage.shift(consensus(nodule.masks, level).astype('u1'), (0, *by), order=0) > 0)
+    mask = consensus(nodule.masks, level).astype('u1')
+    return _with_mask(nodule, ndimage.shift(mask, (0, *by), order=0) > 0)
 
 # %% ../nbs/09d_robustness.ipynb #6029243e
 SHARPEN_MM = 1.   # sd of the blur whose opposite sharpening adds
 
-def _hu(nodule: Nodule, hu: np.ndarray) -> Nodule: return dataclasses.replace(nodule, hu=np.rint(hu).clip(-32768, 32767).astype('i2'))
+def _hu(nodule: Nodule, hu: np.ndarray) -> Nodule:
+    return dataclasses.replace(nodule, hu=np.rint(hu).clip(-32768, 32767).astype('i2'))
 
 def _blur(nodule: Nodule, mm: float) -> np.ndarray:
-    return ndimage.gaussian_filter(nodule.hu.astype(float), (0, *(mm / s for s in nodule.spacing_mm[1:])), mode='nearest')
+    sd = (0, *(mm / s for s in nodule.spacing_mm[1:]))
+    return ndimage.gaussian_filter(nodule.hu.astype(float), sd, mode='nearest')
 
 def offset(nodule: Nodule, hu: float, level: float) -> Nodule:
     "So many HU added everywhere; the recorded maximum of the scan is left as it is."
@@ -77,7 +91,8 @@ def offset(nodule: Nodule, hu: float, level: float) -> Nodule:
 
 def noisy(nodule: Nodule, sd: float, level: float) -> Nodule:
     "Noise of this standard deviation, HU, added."
-    return _hu(nodule, nodule.hu + sd * _smooth(_rng(nodule, 'noise'), nodule.hu.shape, (0, .6, .6)))
+    field = _smooth(_rng(nodule, 'noise'), nodule.hu.shape, (0, .6, .6))
+    return _hu(nodule, nodule.hu + sd * field)
 
 # %% ../nbs/09d_robustness.ipynb #646ec5e3
 def smoothed(nodule: Nodule, mm: float, level: float) -> Nodule:
@@ -95,7 +110,9 @@ def thick(nodule: Nodule, mm: float, level: float) -> Nodule:
     if reach <= .5: return nodule
     k = np.arange(-int(reach + .5), int(reach + .5) + 1)
     weights = np.clip(np.minimum(k + .5, reach) - np.maximum(k - .5, -reach), 0, None)
-    return _hu(nodule, ndimage.correlate1d(nodule.hu.astype(float), weights / weights.sum(), axis=0, mode='nearest'))
+    weights = weights / weights.sum()
+    hu = nodule.hu.astype(float)
+    return _hu(nodule, ndimage.correlate1d(hu, weights, axis=0, mode='nearest'))
 
 # %% ../nbs/09d_robustness.ipynb #dfd80b9a
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +122,7 @@ class Kind:
     levels: tuple               # in order, the clean one among them
     clean: Any                  # the level at which nothing is changed
     strongest: tuple            # the one or two levels that are furthest from it
-    nodule: Callable | None = None    # (nodule, level, share of readers) -> nodule: reaches picture and radiomics
+    nodule: Callable | None = None    # (nodule, level, share of readers) -> nodule
     settings: Callable | None = None  # (protocol, level) -> protocol: reaches the picture alone
 
     @property
@@ -114,63 +131,83 @@ class Kind:
     def parts(self) -> tuple: return ('embedding', 'radiomics') if self.nodule else ('embedding',)
 
 # %% ../nbs/09d_robustness.ipynb #38272b5c
-def _crop(protocol: Protocol, times: float) -> Protocol: return protocol.replace(crop_factor=protocol.crop_factor * times)
+def _crop(protocol: Protocol, times: float) -> Protocol:
+    return protocol.replace(crop_factor=protocol.crop_factor * times)
 
 def _window(protocol: Protocol, times: float) -> Protocol:
-    centre, half = (protocol.hu_low + protocol.hu_high) / 2, (protocol.hu_high - protocol.hu_low) / 2
+    low, high = protocol.hu_low, protocol.hu_high
+    centre, half = (low + high) / 2, (high - low) / 2
     return protocol.replace(hu_low=centre - half * times, hu_high=centre + half * times)
 
 # %% ../nbs/09d_robustness.ipynb #1e67d9e6
 KINDS = {
-    'readers':   Kind("one reader's outline", READERS, 'all', ('smallest', 'largest'), one_reader),
-    'outline':   Kind('outline moved outwards, mm', (-1., -.5, 0., .5, 1., 2.), 0., (-1., 2.), outline),
-    'shaken':    Kind('outline shaken, sd in pixels', (0., .6, 1.2, 2.4), 0., (2.4,), shaken),
-    'centre':    Kind('wrong centre, mm off', (0., 1., 2., 4.), 0., (4.,), beside),
-    'offset':    Kind('HU added', (-100., -50., 0., 50., 100.), 0., (-100., 100.), offset),
-    'noise':     Kind('noise, sd in HU', (0., 15., 30., 60.), 0., (60.,), noisy),
-    'smoothing': Kind('smoothing, sd in mm', (0., .5, 1., 1.5), 0., (1.5,), smoothed),
+    'readers':    Kind("one reader's outline", READERS, 'all', ('smallest', 'largest'), one_reader),
+    'outline':    Kind('outline moved outwards, mm', (-1., -.5, 0., .5, 1., 2.), 0., (-1., 2.),
+                       outline),
+    'shaken':     Kind('outline shaken, sd in pixels', (0., .6, 1.2, 2.4), 0., (2.4,), shaken),
+    'centre':     Kind('wrong centre, mm off', (0., 1., 2., 4.), 0., (4.,), beside),
+    'offset':     Kind('HU added', (-100., -50., 0., 50., 100.), 0., (-100., 100.), offset),
+    'noise':      Kind('noise, sd in HU', (0., 15., 30., 60.), 0., (60.,), noisy),
+    'smoothing':  Kind('smoothing, sd in mm', (0., .5, 1., 1.5), 0., (1.5,), smoothed),
     'sharpening': Kind('sharpening, times', (0., .5, 1., 2.), 0., (2.,), sharpened),
-    'thickness': Kind('slice thickness, mm', (0., 3., 5., 8.), 0., (8.,), thick),
-    'crop':      Kind("crop, times the protocol's", (.625, .75, 1., 1.5, 2.), 1., (.625, 2.), settings=_crop),
-    'window':    Kind("HU window, times the protocol's", (.5, .75, 1., 1.5, 2.), 1., (.5, 2.), settings=_window),
+    'thickness':  Kind('slice thickness, mm', (0., 3., 5., 8.), 0., (8.,), thick),
+    'crop':       Kind("crop, times the protocol's", (.625, .75, 1., 1.5, 2.), 1., (.625, 2.),
+                       settings=_crop),
+    'window':     Kind("HU window, times the protocol's", (.5, .75, 1., 1.5, 2.), 1., (.5, 2.),
+                       settings=_window),
 }
 
 # %% ../nbs/09d_robustness.ipynb #c48dc41a
 def kind(name: str) -> Kind:
     "A kind by name."
-    if name not in KINDS: raise CompanionError(f'there is no alteration {name!r}', 'kind', f'choose one of {", ".join(KINDS)}')
+    if name not in KINDS:
+        remedy = f'choose one of {", ".join(KINDS)}'
+        raise CompanionError(f'there is no alteration {name!r}', 'kind', remedy)
     return KINDS[name]
 
 # %% ../nbs/09d_robustness.ipynb #48a12251
 def alter(nodule: Nodule, name: str, level, protocol: Protocol) -> tuple[Nodule, Protocol]:
-    "The altered nodule and the settings that its picture is made with; at the clean level both as they are. A `CompanionError` where nothing is left of the mask."
+    """The altered nodule and the settings that its picture is made with.
+    At the clean level both as they are. A `CompanionError` where nothing is left of the mask."""
     k = kind(name)
-    if level not in k.levels: raise CompanionError(f'{name} has no level {level!r}', 'level', f'choose one of {", ".join(map(str, k.levels))}')
+    if level not in k.levels:
+        remedy = f'choose one of {", ".join(map(str, k.levels))}'
+        raise CompanionError(f'{name} has no level {level!r}', 'level', remedy)
     if level == k.clean: return nodule, protocol
-    return (k.nodule(nodule, level, protocol.consensus), protocol) if k.nodule else (nodule, k.settings(protocol, level))
+    if k.nodule: return k.nodule(nodule, level, protocol.consensus), protocol
+    return nodule, k.settings(protocol, level)
 
 # %% ../nbs/09d_robustness.ipynb #8aa94dcd
 REVISION = 1   # raise it when an alteration changes what it gives
 
 def _at_level(nodule: Nodule, name: str, level, protocol: Protocol, size: int) -> dict:
     "Picture, outline and features at one level; zeros, and why, where they cannot be taken."
-    parts = KINDS[name].parts
+    reached = 'radiomics' in KINDS[name].parts
     try:
         n, p = alter(nodule, name, level, protocol)
         picture = prepare(n, p, size)
-        features = nodule_features(n, p)['features'] if 'radiomics' in parts else np.zeros(0)
-        return dict(usable=1, same=int(n is nodule and p is protocol), padded=int(picture['padded']), image=picture['image'], mask=picture['mask'], features=features, reason='')
+        features = nodule_features(n, p)['features'] if reached else np.zeros(0)
     except CompanionError as e:
-        nothing, count = np.zeros((size, size)), len(recipe(protocol.recipe).names) if 'radiomics' in parts else 0
-        return dict(usable=0, same=0, padded=0, image=nothing.astype('f4'), mask=nothing.astype('u1'), features=np.full(count, np.nan), reason=e.reason)
+        return _nothing(size, len(recipe(protocol.recipe).names) if reached else 0, e.reason)
+    return dict(
+        usable=1, same=int(n is nodule and p is protocol), padded=int(picture['padded']),
+        image=picture['image'], mask=picture['mask'], features=features, reason='')
+
+def _nothing(size: int, n_features: int, reason: str) -> dict:
+    return dict(
+        usable=0, same=0, padded=0,
+        image=np.zeros((size, size), 'f4'), mask=np.zeros((size, size), 'u1'),
+        features=np.full(n_features, np.nan), reason=reason)
 
 # %% ../nbs/09d_robustness.ipynb #3c5bae1d
+_DTYPES = dict(usable='u1', same='u1', padded='u1', mask='u1', image='f4', features='f8')
+
 def _row(loader, name: str, levels: tuple, protocol: Protocol, size: int) -> dict:
     nodule = loader()
     found = [_at_level(nodule, name, v, protocol, size) for v in levels]
-    of = lambda k, dtype: np.stack([f[k] for f in found]).astype(dtype)
-    small = {k: of(k, 'u1') for k in ('usable', 'same', 'padded', 'mask')}
-    return dict(nodule_id=nodule.nodule_id, reasons='\n'.join(f['reason'] for f in found), **small, image=of('image', 'f4'), features=of('features', 'f8'))
+    stacked = {k: np.stack([f[k] for f in found]).astype(t) for k, t in _DTYPES.items()}
+    reasons = '\n'.join(f['reason'] for f in found)
+    return dict(nodule_id=nodule.nodule_id, reasons=reasons, **stacked)
 
 # %% ../nbs/09d_robustness.ipynb #39ead1d4
 def altered_rows(
@@ -180,14 +217,22 @@ def altered_rows(
     store: Store,
     levels: tuple | None = None, # K of them; default: all that are not clean
     **parallel,              # workers, scheduler, quiet: see `artifacts.pmap`
-) -> Rows:                   # table: nodule_id, reasons (a line a level); arrays: image (N, K, S, S), mask, features (N, K, F), usable, same, padded (N, K)
-    "Pictures and features of many nodules at the altered levels of one kind."
+) -> Rows:
+    """Pictures and features of many nodules at the altered levels of one kind.
+    Table: nodule_id, reasons (a line a level).
+    Arrays: image and mask (N, K, S, S), features (N, K, F), usable, same, padded (N, K)."""
     levels, r = tuple(kind(name).altered if levels is None else levels), recipe(protocol.recipe)
-    if unknown := set(levels) - set(KINDS[name].levels): raise CompanionError(f'{name} has no level {unknown.pop()!r}', 'levels', f'choose from {", ".join(map(str, KINDS[name].levels))}')
-    about = dict(kind=name, levels=list(levels), settings=protocol.stage('mask', 'image', 'radiomics'), size=size, recipe=[r.params, list(r.names)], versions=versions(*LIBRARIES))
+    if unknown := set(levels) - set(KINDS[name].levels):
+        remedy = f'choose from {", ".join(map(str, KINDS[name].levels))}'
+        raise CompanionError(f'{name} has no level {unknown.pop()!r}', 'levels', remedy)
+    about = dict(
+        kind=name, levels=list(levels), settings=protocol.stage('mask', 'image', 'radiomics'),
+        size=size, recipe=[r.params, list(r.names)], versions=versions(*LIBRARIES))
     common = content_key('robustness', REVISION, about)
     work = functools.partial(_row, name=name, levels=levels, protocol=protocol, size=size)
-    return row_table(work, {i: source.loader(i) for i in ids}, {i: content_key(common, source.key(i)) for i in ids}, store, 'robustness', about, **{'desc': name} | parallel)
+    items = {i: source.loader(i) for i in ids}
+    keys = {i: content_key(common, source.key(i)) for i in ids}
+    return row_table(work, items, keys, store, 'robustness', about, **{'desc': name} | parallel)
 
 # %% ../nbs/09d_robustness.ipynb #f856e64e
 def altered_dataset(
@@ -197,21 +242,25 @@ def altered_dataset(
     at: int,                 # which of the K levels
     parts: tuple = ('embedding', 'radiomics'), # what is altered; the others stay clean
 ) -> tuple[Dataset, np.ndarray]: # and which of its nodules are usable at this level, (N,) bool
-    "The dataset as it is at one altered level; a nodule that cannot be used keeps its clean values and is not to be scored."
+    """The dataset as it is at one altered level.
+    A nodule that cannot be used keeps its clean values and is not to be scored."""
     where = rows.table.set_index('nodule_id').index.get_indexer(dataset.table['nodule_id'])
     usable = (where >= 0) & (rows.arrays['usable'][where, at] > 0)
-    new = {'embedding': embedding, 'radiomics': rows.arrays['features']}
-    def part(name):
+    def part(name, new):
         clean = getattr(dataset, name)
-        return clean if name not in parts or not new[name].shape[2] else np.where(usable[:, None], new[name][where, at], clean).astype(clean.dtype)
-    return dataclasses.replace(dataset, embedding=part('embedding'), radiomics=part('radiomics')), usable
+        if name not in parts or not new.shape[2]: return clean
+        return np.where(usable[:, None], new[where, at], clean).astype(clean.dtype)
+    new = dict(embedding=embedding, radiomics=rows.arrays['features'])
+    return dataclasses.replace(dataset, **{k: part(k, v) for k, v in new.items()}), usable
 
 # %% ../nbs/09d_robustness.ipynb #4b1d058f
 def embedded(rows: Rows, protocol: Protocol, store: Store, **parallel) -> np.ndarray:
     "Embeddings (N, K, D) of all pictures of `altered_rows`."
-    image = rows.arrays['image']; n, k = image.shape[:2]
+    image = rows.arrays['image']
+    n, k, *picture = image.shape
     keys = [content_key(key, j) for key in rows.table['key'] for j in range(k)]
-    found = encoders.embed_table(image.reshape(n * k, *image.shape[2:]), keys, protocol.image_tower, store, **parallel)
+    image = image.reshape(n * k, *picture)
+    found = encoders.embed_table(image, keys, protocol.image_tower, store, **parallel)
     return found.arrays['embedding'].reshape(n, k, -1)
 
 # %% ../nbs/09d_robustness.ipynb #cae852a2
@@ -220,40 +269,65 @@ class Reopened:
     def __init__(self, models, dataset: Dataset, protocol: Protocol, store: Store, seed: int = 0):
         self.dataset, self.protocol, self.seed = dataset, protocol, seed
         self.folds = sorted(dataset.table['fold'].unique())
-        self.rivals = {m: {f: fitted(m, dataset, protocol, store, seed=seed, fold=f) for f in self.folds} for m in models}
+        def opened(m, f): return fitted(m, dataset, protocol, store, seed=seed, fold=f)
+        self.rivals = {m: {f: opened(m, f) for f in self.folds} for m in models}
 
-    def predict(self, model: str, dataset: Dataset | None = None, usable: np.ndarray | None = None) -> pd.DataFrame:
-        "Each fold's answers from the model that never saw its patients; `dataset` has the rows of the clean one, altered. Rows that are not `usable` are left out."
+    def predict(self, model: str, dataset: Dataset | None = None, usable=None) -> pd.DataFrame:
+        """Each fold's answers from the model that never saw its patients.
+        `dataset` has the rows of the clean one, altered; those not `usable` (N,) are left out."""
         dataset = self.dataset if dataset is None else dataset
-        if dataset.table['nodule_id'].tolist() != self.dataset.table['nodule_id'].tolist(): raise CompanionError('the rows are not those that the models were trained on', 'dataset', 'alter the clean dataset')
-        p, fold, threads = np.zeros((len(dataset.table), 3)), dataset.table['fold'].to_numpy(), torch.get_num_threads()
-        try:
-            torch.set_num_threads(1)                                               # as in training: the same bytes
-            with threadpool_limits(1):
-                for f, rival in self.rivals[model].items(): p[fold == f] = rival.predict(dataset, np.flatnonzero(fold == f))
-        finally: torch.set_num_threads(threads)
-        t = dataset.table[['nodule_id', 'patient_id', 'fold', 'label']].assign(seed=self.seed, model=model, protocol=self.protocol.key(), **dict(zip(PROBABILITIES, p.T)))
+        if dataset.table['nodule_id'].tolist() != self.dataset.table['nodule_id'].tolist():
+            reason = 'the rows are not those that the models were trained on'
+            raise CompanionError(reason, 'dataset', 'alter the clean dataset')
+        p = dict(zip(PROBABILITIES, self._probabilities(model, dataset).T))
+        t = dataset.table[['nodule_id', 'patient_id', 'fold', 'label']]
+        t = t.assign(seed=self.seed, model=model, protocol=self.protocol.key(), **p)
         return t if usable is None else t[usable]
+
+    def _probabilities(self, model, dataset) -> np.ndarray:
+        "(N, 3), on one thread as in training: the same bytes."
+        p, fold = np.zeros((len(dataset.table), 3)), dataset.table['fold'].to_numpy()
+        threads = torch.get_num_threads()
+        try:
+            torch.set_num_threads(1)
+            with threadpool_limits(1):
+                for f, rival in self.rivals[model].items():
+                    p[fold == f] = rival.predict(dataset, np.flatnonzero(fold == f))
+        finally: torch.set_num_threads(threads)
+        return p
 
 # %% ../nbs/09d_robustness.ipynb #78b51dac
 SCORES = ('accuracy', 'balanced_accuracy', 'recall_unsure')
 
+def _shared(clean: pd.DataFrame, altered: pd.DataFrame) -> set:
+    "Nodules that every level and model has."
+    together = [clean, *(t for _, t in altered.groupby(['level', 'model'], sort=False))]
+    shared = functools.reduce(set.intersection, (set(t['nodule_id']) for t in together))
+    if not shared:
+        remedy = 'leave out the level that loses most nodules'
+        raise CompanionError('no nodule is usable at all levels', 'level', remedy)
+    return shared
+
 # %% ../nbs/09d_robustness.ipynb #98b95483
 class Losses:
-    """Paired differences from clean. `clean`: predictions of some models; `altered`: of some levels (column `level`), and of further models, whose clean ones `of` names.
+    """Paired differences from clean.
+    `clean`: predictions of some models; `altered`: of some levels (column `level`), and of further
+    models, whose clean ones `of` names.
     Only nodules that every level and model has are scored: `n` of them; `missing` are left out."""
-    def __init__(self, clean: pd.DataFrame, altered: pd.DataFrame, of: dict[str, str] | None = None, n_boot: int = 2000, seed: int = 0):
-        together = [clean, *(t for _, t in altered.groupby(['level', 'model'], sort=False))]
-        shared = functools.reduce(set.intersection, (set(t['nodule_id']) for t in together))
-        if not shared: raise CompanionError('no nodule is usable at all levels', 'level', 'leave out the level that loses most nodules')
+    def __init__(self, clean: pd.DataFrame, altered: pd.DataFrame, of: dict[str, str] | None = None,
+                 n_boot: int = 2000, seed: int = 0):
+        shared = _shared(clean, altered)
         keep = lambda t: t[t['nodule_id'].isin(shared)]
-        self.n, self.missing, self.of = len(shared), sorted(set(clean['nodule_id']) - shared), of or {}
+        self.n, self.of = len(shared), of or {}
+        self.missing = sorted(set(clean['nodule_id']) - shared)
         self.clean = runs(keep(clean))
-        first = next(iter(self.clean.values()))
-        self.n_patients, self.weights = len(np.unique(first.patients)), patient_weights(first.patients, n_boot, seed)
+        patients = next(iter(self.clean.values())).patients
+        self.n_patients = len(np.unique(patients))
+        self.weights = patient_weights(patients, n_boot, seed)
         self.levels = list(dict.fromkeys(altered['level']))
-        self.runs = {(m, v): r for v in self.levels for m, r in runs(keep(altered[altered['level'] == v])).items()}
-        self.drawn = {m: self._draws(r) for m, r in self.clean.items()} | {k: self._draws(r) for k, r in self.runs.items()}
+        at = lambda v: runs(keep(altered[altered['level'] == v]))
+        self.runs = {(m, v): r for v in self.levels for m, r in at(v).items()}
+        self.drawn = {k: self._draws(r) for k, r in (self.clean | self.runs).items()}
 
     def _draws(self, run) -> dict:
         "score -> (1 + B,): the estimate, then the resamples."
@@ -270,15 +344,18 @@ class Losses:
         a, b = self.runs[model, level], self.clean[self.of.get(model, model)]
         return float((a.proba.argmax(2) != b.proba.argmax(2)).mean())
 
-    def versus(self, a: str, b: str, level, metric: str) -> dict:
-        "Does `a` lose less than `b`? Its difference from clean minus that of `b`: difference, low, high (95 %), p."
+    def versus(self, a: str, b: str, level, metric: str) -> dict:  # difference, low, high (95 %), p
+        "Does `a` lose less than `b`? Its difference from clean minus that of `b`."
         x = self.lost(a, level, metric) - self.lost(b, level, metric)
         return resampled_difference(x[0], x[1:])
 
 # %% ../nbs/09d_robustness.ipynb #b6c0f759
 def loss_table(losses: Losses) -> pd.DataFrame:
-    "One row a model, level and score: model, level, metric, clean, altered, difference, low, high (95 %), p, changed, n."
+    """What each model lost: one row a model, level and score.
+    Columns: model, level, metric, clean, altered, difference, low, high (95 %), p, changed, n."""
     def one(m, v, k):
-        x = losses.lost(m, v, k)
-        return dict(model=m, level=v, metric=k, clean=losses.drawn[losses.of.get(m, m)][k][0], altered=losses.drawn[m, v][k][0], **resampled_difference(x[0], x[1:]), changed=losses.changed(m, v), n=losses.n)
+        x, clean = losses.lost(m, v, k), losses.drawn[losses.of.get(m, m)][k][0]
+        about = dict(model=m, level=v, metric=k, clean=clean, altered=losses.drawn[m, v][k][0])
+        of_all = dict(changed=losses.changed(m, v), n=losses.n)
+        return about | resampled_difference(x[0], x[1:]) | of_all
     return pd.DataFrame([one(m, v, k) for m, v in losses.runs for k in SCORES])

@@ -17,13 +17,27 @@ from .protocol import EDGE_RULES
 
 # %% ../nbs/09b_selection.ipynb #6342613f
 RULES = {
-    '1+ readers': dict(readers_min=1), '1+, 2.5 is benign': dict(readers_min=1, edge_rule='half-down'), '1+, 2.5 benign, 3.5 malignant': dict(readers_min=1, edge_rule='unsure-open'),
-    '1+, only 3 is unsure': dict(readers_min=1, edge_rule='exactly-three'), '1+, median': dict(readers_min=1, average='median'), '1+, slices to 2.5 mm': dict(readers_min=1, thickness_max_mm=2.5),
-    '2+ readers': dict(readers_min=2), '3+ readers': dict(readers_min=3), '3+, 2.5 is benign': dict(readers_min=3, edge_rule='half-down'),
-    '3+, 2.5 benign, 3.5 malignant': dict(readers_min=3, edge_rule='unsure-open'), '3+, only 3 is unsure': dict(readers_min=3, edge_rule='exactly-three'),
-    '3+, median': dict(readers_min=3, average='median'), '3+, slices to 2.5 mm': dict(readers_min=3, thickness_max_mm=2.5), '4 readers': dict(readers_min=4),
+    '1+ readers': dict(readers_min=1),
+    '1+, 2.5 is benign': dict(readers_min=1, edge_rule='half-down'),
+    '1+, 2.5 benign, 3.5 malignant': dict(readers_min=1, edge_rule='unsure-open'),
+    '1+, only 3 is unsure': dict(readers_min=1, edge_rule='exactly-three'),
+    '1+, median': dict(readers_min=1, average='median'),
+    '1+, slices to 2.5 mm': dict(readers_min=1, thickness_max_mm=2.5),
+    '2+ readers': dict(readers_min=2),
+    '3+ readers': dict(readers_min=3),
+    '3+, 2.5 is benign': dict(readers_min=3, edge_rule='half-down'),
+    '3+, 2.5 benign, 3.5 malignant': dict(readers_min=3, edge_rule='unsure-open'),
+    '3+, only 3 is unsure': dict(readers_min=3, edge_rule='exactly-three'),
+    '3+, median': dict(readers_min=3, average='median'),
+    '3+, slices to 2.5 mm': dict(readers_min=3, thickness_max_mm=2.5),
+    '4 readers': dict(readers_min=4),
 }
-LEVELS = dict(readers_min=(1, 2, 3, 4), thickness_max_mm=(None, 2.5), edge_rule=tuple(EDGE_RULES), average=('mean', 'median'))
+LEVELS = dict(
+    readers_min=(1, 2, 3, 4),
+    thickness_max_mm=(None, 2.5),
+    edge_rule=tuple(EDGE_RULES),
+    average=('mean', 'median'),
+)
 
 def every_rule() -> list[dict]:
     "Each combination of the levels: 64 rules."
@@ -36,32 +50,55 @@ def folded_dataset(
     features: dict | None = None,           # nodule_id -> (F,); None: none
     names: tuple = (),                      # of the features
 ) -> Dataset:
-    "The nodules that are in, with sizes, and radiomics where given; without embeddings, so that no tower is needed."
+    "The nodules that are in: sizes, radiomics where given; no embeddings, so no tower is needed."
     inside = ledger[ledger.included].reset_index(drop=True)
     if features is not None and (lost := [i for i in inside.nodule_id if i not in features]):
-        raise CompanionError(f'{len(lost)} nodules have no features', lost[0], 'take what is in quarantine out of the ledger first')
-    sizes = nodules.set_index('nodule_id').loc[inside.nodule_id, ['diameter_mm', 'volume_mm3']].to_numpy(float)
-    table = inside[['nodule_id', 'patient_id', 'label', 'fold']].assign(diameter_mm=sizes[:, 0], volume_mm3=sizes[:, 1])
-    known = np.zeros((len(table), 0)) if features is None else np.stack([features[i] for i in inside.nodule_id])
+        remedy = 'take what is in quarantine out of the ledger first'
+        raise CompanionError(f'{len(lost)} nodules have no features', lost[0], remedy)
+    sizes = nodules.set_index('nodule_id').loc[inside.nodule_id, ['diameter_mm', 'volume_mm3']]
+    diameter, volume = sizes.to_numpy(float).T
+    rows = inside[['nodule_id', 'patient_id', 'label', 'fold']]
+    table = rows.assign(diameter_mm=diameter, volume_mm3=volume)
+    if features is None: known = np.zeros((len(table), 0))
+    else: known = np.stack([features[i] for i in inside.nodule_id])
     return Dataset(table, known, tuple(names), np.zeros((len(table), 0), 'f4'))
 
 # %% ../nbs/09b_selection.ipynb #967b000b
 STEPS = ('nodules', 'labels', 'training', 'all')
 
 def _score(metric, labels, p, w):
-    by_class = count_scores(confusions(labels, p.argmax(1), w))                # quick, and enough for most
+    by_class = count_scores(confusions(labels, p.argmax(1), w))    # quick, and enough for most
     return by_class[metric] if metric in by_class else score(labels, p, w)[metric]
+
+def _seeds_mean(metric, labels, proba, w):
+    return np.mean([_score(metric, labels, p, w) for p in proba], axis=0)
 
 def _states(wide, narrow, metric, weights):
     "Score at each of the four states, (4, B), the mean over seeds."
     order = {n: i for i, n in enumerate(wide.nodules)}
-    if lost := [n for n in narrow.nodules if n not in order]: raise CompanionError(f'{len(lost)} nodules of the narrow cohort are not in the wide one', lost[0], 'start from the cohort that holds the other')
+    if lost := [n for n in narrow.nodules if n not in order]:
+        reason = f'{len(lost)} nodules of the narrow cohort are not in the wide one'
+        raise CompanionError(reason, lost[0], 'start from the cohort that holds the other')
     at = np.array([order[n] for n in narrow.nodules])
-    def mean(labels, proba, w): return np.mean([_score(metric, labels, p, w) for p in proba], axis=0)
-    w, there = weights[:, at], wide.proba[:, at]
-    return np.stack([mean(wide.labels, wide.proba, weights), mean(wide.labels[at], there, w), mean(narrow.labels, there, w), mean(narrow.labels, narrow.proba, w)])
+    there, w = wide.proba[:, at], weights[:, at]
+    return np.stack([
+        _seeds_mean(metric, wide.labels, wide.proba, weights),
+        _seeds_mean(metric, wide.labels[at], there, w),
+        _seeds_mean(metric, narrow.labels, there, w),
+        _seeds_mean(metric, narrow.labels, narrow.proba, w),
+    ])
 
 # %% ../nbs/09b_selection.ipynb #0485c423
+def _drawn_weights(run, n_boot, seed):
+    "(1 + B, n): the sample itself, then its resamples by patient."
+    sample = np.ones((1, len(run.labels)))
+    return np.concatenate([sample, patient_weights(run.patients, n_boot, seed)])
+
+def _difference(v):
+    "difference, low, high (95 %) of (1 + B,) differences."
+    low, high = interval(v[1:])
+    return dict(difference=v[0], low=low, high=high)
+
 def decompose(
     wide: Run,                  # predictions of the cohort that holds the other
     narrow: Run,                # of the other, by the same model, trained there
@@ -70,10 +107,9 @@ def decompose(
     seed: int = 0,
 ) -> pd.DataFrame:              # step, difference, low, high (95 %, over patients)
     "What the way from the wide cohort's score to the narrow one's is made of."
-    w = np.concatenate([np.ones((1, len(wide.nodules))), patient_weights(wide.patients, n_boot, seed)])
-    s = _states(wide, narrow, metric, w)
+    s = _states(wide, narrow, metric, _drawn_weights(wide, n_boot, seed))
     moved = np.concatenate([np.diff(s, axis=0), s[-1:] - s[:1]])
-    return pd.DataFrame([dict(step=k, difference=v[0], low=(i := interval(v[1:]))[0], high=i[1]) for k, v in zip(STEPS, moved)])
+    return pd.DataFrame([dict(step=k, **_difference(v)) for k, v in zip(STEPS, moved)])
 
 # %% ../nbs/09b_selection.ipynb #fda1c09e
 def gain_by_rule(
@@ -86,10 +122,8 @@ def gain_by_rule(
     "Difference of two models under each rule; patients are resampled, the same for both."
     rows = []
     for rule, r in by_rule.items():
-        a, b = r[model], r[over]
-        w = np.concatenate([np.ones((1, len(a.labels))), patient_weights(a.patients, n_boot, seed)])
+        w, n = _drawn_weights(r[model], n_boot, seed), len(r[model].labels)
         for m in metrics:
-            x, y = (np.mean([_score(m, q.labels, p, w) for p in q.proba], axis=0) for q in (a, b))
-            low, high = interval((x - y)[1:])
-            rows.append(dict(rule=rule, metric=m, difference=(x - y)[0], low=low, high=high, n=len(a.labels)))
+            a, b = (_seeds_mean(m, r[k].labels, r[k].proba, w) for k in (model, over))
+            rows.append(dict(rule=rule, metric=m, **_difference(a - b), n=n))
     return pd.DataFrame(rows)

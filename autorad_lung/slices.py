@@ -23,7 +23,8 @@ from .model import ELSEWHERE, Dataset, Rival, Scale
 from .predictions import runs
 
 # %% ../nbs/09d_slices.ipynb #d065b57b
-from .preprocessing import AIR_HU, PREPARE, consensus, crop_square, equivalent_diameter_mm, slice_index, window
+from .preprocessing import (
+    AIR_HU, PREPARE, consensus, crop_square, equivalent_diameter_mm, slice_index, window)
 from .protocol import Protocol
 from .sources import Nodule, Source
 
@@ -37,32 +38,46 @@ def plane(
     axis: int,             # 0, 1, 2 for `AXES`
     protocol: Protocol,    # crop_factor, hu_low, hu_high
     size: int,             # S, pixels a side
-) -> tuple[np.ndarray, float]:  # picture (S, S) float32 in [0, 1], rows along z but for the axial one; share of the square above and below the image
-    "The square through the middle of the nodule across an axis, around the outline's centre there."
+) -> tuple[np.ndarray, float]:  # picture (S, S); share of the square above and below the image
+    """The square across an axis, in the middle of the nodule, around the outline's centre there.
+    float32 in [0, 1], rows along z but for the axial one."""
     hu, m = (np.moveaxis(a, axis, 0) for a in (nodule.hu, mask))
     dy, dx = (s for i, s in enumerate(nodule.spacing_mm) if i != axis)
-    k = slice_index(m); picture, (y, x) = window(hu[k], protocol.hu_low, protocol.hu_high), np.argwhere(m[k]).mean(0)
-    side = protocol.crop_factor * equivalent_diameter_mm(mask, nodule.spacing_mm); reach = math.ceil(side / dy) if axis else 0
-    short = sum(max(0, side / 2 - (edge + .5) * dy) for edge in (y, len(picture) - 1 - y)) / side if axis else 0.
-    picture = np.pad(picture, ((reach, reach), (0, 0)), 'edge')
-    air = float(window(np.array(AIR_HU), protocol.hu_low, protocol.hu_high))
-    return crop_square(picture, (y + reach, x), side, (dy, dx), size, air)[0].clip(0, 1), short
+    k = slice_index(m)
+    picture, air = (window(a, protocol.hu_low, protocol.hu_high) for a in (hu[k], np.array(AIR_HU)))
+    (y, x), short = np.argwhere(m[k]).mean(0), 0.
+    side = protocol.crop_factor * equivalent_diameter_mm(mask, nodule.spacing_mm)
+    if axis:   # above and below the image: the nearest slice, repeated
+        to_edges = [(e + .5) * dy for e in (y, len(picture) - 1 - y)]
+        short = sum(max(0, side / 2 - mm) for mm in to_edges) / side
+        reach = math.ceil(side / dy)
+        picture, y = np.pad(picture, ((reach, reach), (0, 0)), 'edge'), y + reach
+    return crop_square(picture, (y, x), side, (dy, dx), size, float(air))[0].clip(0, 1), short
 
 # %% ../nbs/09d_slices.ipynb #d1f41a81
 def planes(nodule: Nodule, protocol: Protocol, size: int) -> dict:
-    "Coronal and sagittal pictures: `planes` (2, S, S) float32 in [0, 1], and `short` (2,), the share of each that lies above or below the image."
+    """Coronal and sagittal pictures of a nodule.
+    *planes* (2, S, S) float32 in [0, 1]; *short* (2,), the share of each beyond the image."""
     m = consensus(nodule.masks, protocol.consensus)
-    if not m.any(): raise CompanionError(f'no voxel was outlined by {protocol.consensus:.0%} of the {len(m)} readers', nodule.nodule_id, 'lower the field `consensus`, or leave the nodule out')
+    if not m.any():
+        reason = f'no voxel was outlined by {protocol.consensus:.0%} of the {len(m)} readers'
+        remedy = 'lower the field `consensus`, or leave the nodule out'
+        raise CompanionError(reason, nodule.nodule_id, remedy)
     pictures, short = zip(*(plane(nodule, m, axis, protocol, size) for axis in (1, 2)))
     return dict(nodule_id=nodule.nodule_id, planes=np.stack(pictures), short=np.array(short))
 
 def _planes(loader, protocol: Protocol, size: int) -> dict: return planes(loader(), protocol, size)
 
-def planes_table(source: Source, ids: list[str], protocol: Protocol, size: int, store: Store, **parallel) -> Rows:
+def planes_table(
+    source: Source, ids: list[str], protocol: Protocol, size: int, store: Store, **parallel,
+) -> Rows:
     "`planes` of many nodules, in parallel, resumed, nothing dropped."
-    about = dict(source=source.name, settings=protocol.stage('mask', 'image'), size=size, versions=versions('numpy'))
+    settings = protocol.stage('mask', 'image')
+    about = dict(source=source.name, settings=settings, size=size, versions=versions('numpy'))
     keys = {i: content_key('planes', 1, PREPARE, source.key(i), about) for i in ids}
-    return row_table(partial(_planes, protocol=protocol, size=size), {i: source.loader(i) for i in ids}, keys, store, 'planes', about, **{'desc': 'planes', **parallel})
+    loaders = {i: source.loader(i) for i in ids}
+    work = partial(_planes, protocol=protocol, size=size)
+    return row_table(work, loaders, keys, store, 'planes', about, **{'desc': 'planes', **parallel})
 
 # %% ../nbs/09d_slices.ipynb #96ba7d9a
 def embed_views(
@@ -74,9 +89,12 @@ def embed_views(
 ) -> np.ndarray:                 # (N, most, D) float32, NaN where a nodule has no more
     "Embeddings of several pictures a nodule, each computed once."
     n = np.array([len(x) for x in pictures])
-    if len(n) != len(keys) or (n == 0).any(): raise CompanionError(f'{len(n)} nodules and {len(keys)} keys, or a nodule without a picture', 'pictures', 'give each nodule a key and a picture or more')
+    if len(n) != len(keys) or (n == 0).any():
+        reason = f'{len(n)} nodules and {len(keys)} keys, or a nodule without a picture'
+        raise CompanionError(reason, 'pictures', 'give each nodule a key and a picture or more')
     names = [content_key('view', k, j) for k, m in zip(keys, n) for j in range(m)]
-    e = embed_table(np.concatenate(pictures).astype('f4'), names, tower, store, **parallel).arrays['embedding']
+    table = embed_table(np.concatenate(pictures).astype('f4'), names, tower, store, **parallel)
+    e = table.arrays['embedding']
     out = np.full((len(n), n.max(), e.shape[1]), np.nan, 'f4')
     out[np.arange(n.max()) < n[:, None]] = e
     return out
@@ -94,21 +112,29 @@ REVISION = 1   # raise it when a learner below changes its results
 # %% ../nbs/09d_slices.ipynb #4c46b723
 @dataclass(frozen=True, eq=False)
 class Bags(Dataset):
-    "A dataset whose nodules have several embeddings each: `slices` (N, K, D), in the order of the slices, NaN beyond the last."
+    """A dataset whose nodules have several embeddings each, one a slice.
+    *slices* (N, K, D), in the order of the slices, NaN beyond the last."""
     slices: np.ndarray | None = None
 
     def __post_init__(self):
         super().__post_init__()
-        if self.slices is None or self.slices.ndim != 3 or len(self.slices) != len(self.table): raise CompanionError(f'{len(self.table)} nodules, slices of shape {np.shape(self.slices)}', 'dataset', 'give (nodules, slices, width)')
+        n, shape = len(self.table), np.shape(self.slices)
+        if len(shape) != 3 or shape[0] != n:
+            reason = f'{n} nodules, slices of shape {shape}'
+            raise CompanionError(reason, 'dataset', 'give (nodules, slices, width)')
         there = np.isfinite(self.slices).all(2)
-        if not there[:, 0].all() or (np.diff(there.astype(int), axis=1) > 0).any(): raise CompanionError('a nodule without a slice, or with a gap between slices', 'dataset', 'fill each row from the first slice on')
+        if not there[:, 0].all() or (np.diff(there.astype(int), axis=1) > 0).any():
+            reason = 'a nodule without a slice, or with a gap between slices'
+            raise CompanionError(reason, 'dataset', 'fill each row from the first slice on')
 
     @classmethod
     def of(cls, dataset: Dataset, slices: np.ndarray) -> 'Bags':
         "A dataset with its nodules' slices, in the same order."
-        return cls(**{k: v for k, v in vars(dataset).items() if k != 'slices'}, slices=slices)
+        return cls(**vars(dataset) | {'slices': slices})
 
-    def key(self, *parts: str) -> str: return content_key(super().key(*parts), REVISION) if 'slices' in parts else super().key(*parts)
+    def key(self, *parts: str) -> str:
+        key = super().key(*parts)
+        return content_key(key, REVISION) if 'slices' in parts else key
 
 # %% ../nbs/09d_slices.ipynb #f749b46d
 def window_mean(
@@ -122,20 +148,25 @@ def window_mean(
 
 # %% ../nbs/09d_slices.ipynb #684c62de
 class SliceNet(nn.Module):
-    "Slices (B, K, D) and which of them exist (B, K) -> logits (B, 3). `how`: 'mean', 'attention' or 'graph'."
+    """Slices (B, K, D) and which of them exist (B, K) -> logits (B, 3).
+    `how`: 'mean', 'attention' or 'graph'."""
     def __init__(self, width: int, how: str, hidden: int = 32, rounds: int = 2):
         super().__init__()
         self.how, self.head = how, nn.Linear(width, 3)
-        if how == 'attention': self.tanh, self.gate, self.score = nn.Linear(width, hidden), nn.Linear(width, hidden), nn.Linear(hidden, 1, bias=False)
-        if how == 'graph': self.into, self.back = (nn.ModuleList(nn.Linear(*shape) for _ in range(rounds)) for shape in ((width, 2 * hidden), (hidden, width)))
-        for last in [self.score] if how == 'attention' else self.back if how == 'graph' else []: nn.init.zeros_(last.weight)
+        if how == 'attention':
+            self.tanh, self.gate = nn.Linear(width, hidden), nn.Linear(width, hidden)
+            self.score = nn.Linear(hidden, 1, bias=False)
+            nn.init.zeros_(self.score.weight)
         if how == 'graph':
-            for last in self.back: nn.init.zeros_(last.bias)
+            self.into = nn.ModuleList(nn.Linear(width, 2 * hidden) for _ in range(rounds))
+            self.back = nn.ModuleList(nn.Linear(hidden, width) for _ in range(rounds))
+            for p in self.back.parameters(): nn.init.zeros_(p)
 
     def weights(self, x: Tensor, there: Tensor) -> Tensor:
         "How much each slice counts, (B, K), 0 where there is none; sums to one."
-        s = self.score(self.tanh(x).tanh() * self.gate(x).sigmoid())[..., 0] if self.how == 'attention' else torch.zeros_like(x[..., 0])
-        return s.masked_fill(~there, -torch.inf).softmax(1)
+        s = torch.zeros_like(x[..., :1])
+        if self.how == 'attention': s = self.score(self.tanh(x).tanh() * self.gate(x).sigmoid())
+        return s[..., 0].masked_fill(~there, -torch.inf).softmax(1)
 
     def forward(self, x: Tensor, there: Tensor) -> Tensor:
         for into, back in zip(self.into, self.back) if self.how == 'graph' else []:
@@ -143,11 +174,27 @@ class SliceNet(nn.Module):
             x = x + back((own + window_mean(shared, there)).relu())
         return self.head((self.weights(x, there)[..., None] * x).sum(1))
 
+# %% ../nbs/09d_slices.ipynb #6b1f9e27
+def _untrained(width: int, how: str, seed: int) -> SliceNet:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return SliceNet(width, how)
+
+def _descended(net, given, y, rate, decay, steps, stop) -> SliceNet:
+    "Full-batch AdamW, for so many steps or until `stop` says so."
+    optimiser = torch.optim.AdamW(net.parameters(), rate, weight_decay=decay)
+    for _ in range(steps):
+        optimiser.zero_grad(); F.cross_entropy(net(*given), y).backward(); optimiser.step()
+        if stop(net): break
+    return net
+
 # %% ../nbs/09d_slices.ipynb #2092f670
 class PooledFit(Rival):
-    "How a `SliceNet` is fitted: decay and number of steps are chosen on the validation rows, then all rows are learnt from."
+    """How a `SliceNet` is fitted.
+    Decay and number of steps are chosen on the validation rows, then all rows are learnt from."""
     parts, stages = ('slices',), ('model',)
-    decays, steps, patience, rate = (.1, 1., 10.), 120, 15, .005   # of AdamW; most steps; steps without a gain before it stops; learning rate
+    rate, decays = .005, (.1, 1., 10.)   # of AdamW
+    steps, patience = 120, 15            # at most; without a gain before it stops
 
     def __init__(self, how: str, protocol: Protocol, store: Store):
         super().__init__(protocol, store)
@@ -161,21 +208,17 @@ class PooledFit(Rival):
 
     def _descend(self, dataset, rows, decay, steps, seed, stop=lambda net: False) -> SliceNet:
         x = dataset.part('slices', rows)
-        self.arrays = Scale.fit(x[np.isfinite(x).all(2)], self.protocol.feature_clip).arrays('scale')
-        x, y = self._given(dataset, rows), torch.from_numpy(dataset.labels[rows])
-        with torch.random.fork_rng(devices=[]): torch.manual_seed(seed); net = SliceNet(x[0].shape[-1], self.how)
-        optimiser = torch.optim.AdamW(net.parameters(), self.rate, weight_decay=decay)
-        for _ in range(steps):
-            optimiser.zero_grad(); F.cross_entropy(net(*x), y).backward(); optimiser.step()
-            if stop(net): break
-        return net
+        there = np.isfinite(x).all(2)
+        self.arrays = Scale.fit(x[there], self.protocol.feature_clip).arrays('scale')
+        y, net = torch.from_numpy(dataset.labels[rows]), _untrained(x.shape[-1], self.how, seed)
+        return _descended(net, self._given(dataset, rows), y, self.rate, decay, steps, stop)
 
     def fit(self, dataset, train, val, seed=0):
         y, found = torch.from_numpy(dataset.labels[val]), []
         for decay in self.decays:
             seen, losses = [], []
             def stop(net):
-                if not seen: seen.extend(self._given(dataset, val))          # once the scale is known
+                if not seen: seen.extend(self._given(dataset, val))    # once the scale is known
                 with torch.no_grad(): losses.append(F.cross_entropy(net(*seen), y).item())
                 return len(losses) - 1 - np.argmin(losses) >= self.patience
             self._descend(dataset, train, decay, self.steps, seed, stop)
@@ -189,43 +232,60 @@ class PooledFit(Rival):
 class Pooled(PooledFit):
     "A `SliceNet` as a model of three classes."
     @torch.no_grad()
-    def predict(self, dataset, idx): return self.net(*self._given(dataset, idx)).double().softmax(1).numpy()
+    def predict(self, dataset, idx):
+        return self.net(*self._given(dataset, idx)).double().softmax(1).numpy()
 
     @torch.no_grad()
     def weights(self, dataset, idx) -> np.ndarray:
         "How much each slice of rows `idx` counts, (n, K)."
         return self.net.weights(*self._given(dataset, idx)).numpy()
 
-    def state(self): return self.arrays | {f'net.{k}': v.numpy().copy() for k, v in self.net.state_dict().items()}
+    def state(self):
+        of_net = self.net.state_dict()
+        return self.arrays | {f'net.{k}': v.numpy().copy() for k, v in of_net.items()}
 
     def load_state(self, arrays):
         self.arrays = {k: v for k, v in arrays.items() if not k.startswith('net.')}
         self.net = SliceNet(len(self.arrays['scale.mean']), self.how)
-        self.net.load_state_dict({k.removeprefix('net.'): torch.from_numpy(np.array(v)) for k, v in arrays.items() if k.startswith('net.')})
+        of_net = {k[4:]: np.array(v) for k, v in arrays.items() if k.startswith('net.')}
+        self.net.load_state_dict({k: torch.from_numpy(v) for k, v in of_net.items()})
         return self
 
 # %% ../nbs/09d_slices.ipynb #e300f81c
-MeanOfSlices, AttentionOverSlices, GraphOfSlices = (partial(Pooled, how) for how in ('mean', 'attention', 'graph'))
+MeanOfSlices, AttentionOverSlices, GraphOfSlices = (
+    partial(Pooled, how) for how in ('mean', 'attention', 'graph'))
 # registered on import; a worker process imports this module when it is handed `Bags`
-ELSEWHERE.update(slices_mean=('slices', 'MeanOfSlices'), slices_attention=('slices', 'AttentionOverSlices'), slices_graph=('slices', 'GraphOfSlices'))
+ELSEWHERE.update(
+    slices_mean=('slices', 'MeanOfSlices'),
+    slices_attention=('slices', 'AttentionOverSlices'),
+    slices_graph=('slices', 'GraphOfSlices'))
 
 # %% ../nbs/09d_slices.ipynb #3d1f38b3
 def gains(
-    df: pd.DataFrame,                                  # predictions
-    pairs: list[tuple[str, str]],                      # (model, its reference)
+    df: pd.DataFrame,                 # predictions
+    pairs: list[tuple[str, str]],     # (model, its reference)
     metrics: tuple = ('balanced_accuracy', 'macro_auc'),
     n_boot: int = 2000,
-) -> pd.DataFrame:                                     # model, reference, metric, difference, low, high, p, p_holm
-    "Model minus reference, patients resampled together, mean over seeds; Holm's adjustment over the pairs, for each score."
-    by = runs(df)
-    for m in {m for pair in pairs for m in pair} - set(by): raise CompanionError(f'there are no predictions of {m!r}', 'pairs', f'choose from {", ".join(by)}')
-    if len({tuple(by[m].nodules) for pair in pairs for m in pair}) > 1: raise CompanionError('the models were tested on different nodules', 'nodule_id', 'predict the same cohort')
-    once, drawn = scores(df), {m: bootstrap(by[m], n_boot) for m in dict.fromkeys(m for pair in pairs for m in pair)}   # each model is drawn once, however many pairs it is in
-    rows = [dict(model=a, reference=b, metric=k, **resampled_difference(once.loc[a, k] - once.loc[b, k], drawn[a][k] - drawn[b][k])) for a, b in pairs for k in metrics]
-    return pd.DataFrame(rows).assign(p_holm=lambda t: t.groupby('metric')['p'].transform(lambda p: holm(p.to_numpy())))
+) -> pd.DataFrame:                    # model, reference, metric, difference, low, high, p, p_holm
+    """Model minus reference, patients resampled together, mean over seeds.
+    Holm's adjustment over the pairs, for each score."""
+    by, asked = runs(df), list(dict.fromkeys(m for pair in pairs for m in pair))
+    if absent := [m for m in asked if m not in by]:
+        remedy = f'choose from {", ".join(by)}'
+        raise CompanionError(f'there are no predictions of {absent[0]!r}', 'pairs', remedy)
+    if len({tuple(by[m].nodules) for m in asked}) > 1:
+        reason = 'the models were tested on different nodules'
+        raise CompanionError(reason, 'nodule_id', 'predict the same cohort')
+    once, drawn = scores(df), {m: bootstrap(by[m], n_boot) for m in asked}
+    def row(a, b, k):
+        gap, draws = once.loc[a, k] - once.loc[b, k], drawn[a][k] - drawn[b][k]
+        return dict(model=a, reference=b, metric=k, **resampled_difference(gap, draws))
+    t = pd.DataFrame([row(a, b, k) for a, b in pairs for k in metrics])
+    return t.assign(p_holm=t.groupby('metric')['p'].transform(lambda p: holm(p.to_numpy())))
 
 # %% ../nbs/09d_slices.ipynb #ea0ce73d
 def gained(row) -> str:
     "What may be said of a row of `gains`."
     if not row.low > 0 and not row.high < 0: return 'cannot be told apart'
-    return ('better' if row.low > 0 else 'worse') + ('' if row.p_holm < .05 else ' by its own interval, but not after correction for the number of comparisons')
+    weak = ' by its own interval, but not after correction for the number of comparisons'
+    return ('better' if row.low > 0 else 'worse') + ('' if row.p_holm < .05 else weak)

@@ -20,24 +20,33 @@ from .protocol import Protocol
 from .training import split
 
 # %% ../nbs/09c_two_classes.ipynb #34fbecdf
-SETTINGS = {'unsure left out': (0, None, 1), 'unsure with benign': (0, 0, 1), 'unsure with malignant': (0, 1, 1)}   # side of benign, unsure, malignant
+SETTINGS = {   # side of benign, unsure, malignant
+    'unsure left out': (0, None, 1),
+    'unsure with benign': (0, 0, 1),
+    'unsure with malignant': (0, 1, 1),
+}
+_COLUMNS = ['model', 'nodule_id', 'patient_id', 'fold', 'positive', 'score']
 
 def _sides(setting):
-    if setting not in SETTINGS: raise CompanionError(f'there is no setting {setting!r}', 'setting', f'choose from {", ".join(SETTINGS)}')
+    if setting not in SETTINGS:
+        remedy = f'choose from {", ".join(SETTINGS)}'
+        raise CompanionError(f'there is no setting {setting!r}', 'setting', remedy)
     return SETTINGS[setting]
 
 # %% ../nbs/09c_two_classes.ipynb #01c4ae09
 def binary(
     df: pd.DataFrame,  # predictions
     setting: str,      # in `SETTINGS`
-) -> pd.DataFrame:     # model, nodule_id, patient_id, fold, positive (bool), score (0..1); probabilities are the mean over seeds
-    "Three-class predictions as two-class ones."
+) -> pd.DataFrame:     # model, nodule_id, patient_id, fold, positive (bool), score (0..1)
+    "Three-class predictions as two-class ones; probabilities are the mean over seeds."
     df, sides = seed_mean(df), _sides(setting)
     p = df[['p_benign', 'p_unsure', 'p_malignant']].to_numpy()
     malignant, benign = (p[:, [k for k in range(3) if sides[k] == s]].sum(1) for s in (1, 0))
-    score = np.divide(malignant, malignant + benign, out=np.full(len(df), .5), where=malignant + benign > 0)
-    inside = df['label'].map(lambda k: sides[k] is not None)
-    return df.assign(positive=df['label'].map(lambda k: sides[k] == 1), score=score)[inside][['model', 'nodule_id', 'patient_id', 'fold', 'positive', 'score']].reset_index(drop=True)
+    both = malignant + benign
+    score = np.divide(malignant, both, out=np.full(len(df), .5), where=both > 0)
+    side = np.array([sides[k] for k in df['label']], float)    # NaN: left out
+    inside = np.isfinite(side)
+    return df.assign(positive=side == 1, score=score)[inside][_COLUMNS].reset_index(drop=True)
 
 # %% ../nbs/09c_two_classes.ipynb #57ccd6d9
 def sensitivity_at(
@@ -47,43 +56,70 @@ def sensitivity_at(
     specificity: float,    # 0..1
 ) -> np.ndarray:           # (B,); NaN where a resample has only one side
     "Largest sensitivity among thresholds whose specificity is at least the one asked for."
-    if not 0 <= specificity <= 1: raise CompanionError(f'{specificity} is no specificity', 'specificity', 'give a number from 0 to 1')
+    if not 0 <= specificity <= 1:
+        reason = f'{specificity} is no specificity'
+        raise CompanionError(reason, 'specificity', 'give a number from 0 to 1')
     order = np.argsort(-score, kind='stable')
-    last = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])                       # ties stand on one side of a threshold
-    hits, alarms = (np.cumsum(weights[:, order] * side[order], axis=1) for side in (positive, ~positive))
-    allowed = alarms[:, last] <= (1 - specificity) * alarms[:, -1:] + 1e-9
+    # ties stand on one side of a threshold
+    last = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])
+    drawn = weights[:, order]
+    hits, alarms = (np.cumsum(drawn * side[order], axis=1) for side in (positive, ~positive))
+    n_positive, n_negative = hits[:, -1], alarms[:, -1]
+    allowed = alarms[:, last] <= (1 - specificity) * n_negative[:, None] + 1e-9
     best = np.where(allowed, hits[:, last], 0).max(1)
-    return np.where((hits[:, -1] > 0) & (alarms[:, -1] > 0), best / np.maximum(hits[:, -1], 1e-12), np.nan)
+    found = best / np.maximum(n_positive, 1e-12)
+    return np.where((n_positive > 0) & (n_negative > 0), found, np.nan)
 
 # %% ../nbs/09c_two_classes.ipynb #c65046ed
-BINARY_NAMES = {'auc': 'AUC', 'sensitivity_90': 'Sensitivity at 90 % specificity', 'sensitivity_95': 'Sensitivity at 95 % specificity'}
-_FUNCTIONS = {'auc': weighted_auc, **{f'sensitivity_{v}': partial(sensitivity_at, specificity=v / 100) for v in (90, 95)}}
+BINARY_NAMES = {
+    'auc': 'AUC',
+    'sensitivity_90': 'Sensitivity at 90 % specificity',
+    'sensitivity_95': 'Sensitivity at 95 % specificity',
+}
+_FUNCTIONS = {
+    'auc': weighted_auc,
+    'sensitivity_90': partial(sensitivity_at, specificity=.90),
+    'sensitivity_95': partial(sensitivity_at, specificity=.95),
+}
 
 def _per_model(table):
     "model -> its rows by nodule; all models must have the same nodules."
-    parts = {m: table[table['model'] == m].sort_values('nodule_id') for m in order_models(table['model'])}
+    table = table.sort_values('nodule_id', kind='stable')
+    parts = {m: table[table['model'] == m] for m in order_models(table['model'])}
     first = next(iter(parts.values()))['nodule_id'].to_numpy()
     for m, t in parts.items():
-        if not np.array_equal(t['nodule_id'], first): raise CompanionError(f'{m} has other nodules than the first model', 'nodule_id', 'give every model the same nodules')
+        if not np.array_equal(t['nodule_id'], first):
+            reason = f'{m} has other nodules than the first model'
+            raise CompanionError(reason, 'nodule_id', 'give every model the same nodules')
     return parts
 
 # %% ../nbs/09c_two_classes.ipynb #555f9ca3
 def _drawn(parts, n_boot, seed):
     "(model, score) -> estimate and (B,) draws."
-    t = next(iter(parts.values())); y, w = t['positive'].to_numpy(), patient_weights(t['patient_id'].to_numpy(), n_boot, seed)
-    def one(f, s): return float(f(y, s, np.ones((1, len(y))))[0]), np.concatenate([f(y, s, v) for v in np.array_split(w, -(-n_boot // 250))])
-    return {(m, k): one(f, t['score'].to_numpy()) for m, t in parts.items() for k, f in _FUNCTIONS.items()}
+    first = next(iter(parts.values()))
+    y, patients = first['positive'].to_numpy(), first['patient_id'].to_numpy()
+    chunks = np.array_split(patient_weights(patients, n_boot, seed), -(-n_boot // 250))
+    def one(f, score):
+        estimate = float(f(y, score, np.ones((1, len(y))))[0])
+        return estimate, np.concatenate([f(y, score, v) for v in chunks])
+    scores = {m: t['score'].to_numpy() for m, t in parts.items()}
+    return {(m, k): one(f, score) for m, score in scores.items() for k, f in _FUNCTIONS.items()}
 
 # %% ../nbs/09c_two_classes.ipynb #3f20e6f8
 def operating(
     table: pd.DataFrame,   # of `binary`
     n_boot: int = 2000,
     seed: int = 0,
-) -> pd.DataFrame:         # model, metric (auc, sensitivity_90, sensitivity_95), estimate, low, high, n, n_positive, n_patients
-    "AUC and sensitivity at 90 and 95 % specificity of each model, with 95 % patient-cluster bootstrap intervals."
-    parts = _per_model(table); t = next(iter(parts.values()))
+) -> pd.DataFrame:         # model, metric, estimate, low, high, n, n_positive, n_patients
+    """AUC and sensitivity at 90 and 95 % specificity of each model, with 95 % intervals by patient.
+    The metrics are the keys of `BINARY_NAMES`: auc, sensitivity_90, sensitivity_95."""
+    parts = _per_model(table)
+    t = next(iter(parts.values()))
     size = dict(n=len(t), n_positive=int(t['positive'].sum()), n_patients=t['patient_id'].nunique())
-    return pd.DataFrame([dict(model=m, metric=k, estimate=e, **dict(zip(('low', 'high'), interval(b))), **size) for (m, k), (e, b) in _drawn(parts, n_boot, seed).items()])
+    def row(model, metric, estimate, draws):
+        low, high = interval(draws)
+        return dict(model=model, metric=metric, estimate=estimate, low=low, high=high, **size)
+    return pd.DataFrame([row(m, k, *v) for (m, k), v in _drawn(parts, n_boot, seed).items()])
 
 # %% ../nbs/09c_two_classes.ipynb #bc8a1562
 def compare_binary(
@@ -91,27 +127,50 @@ def compare_binary(
     reference: str,
     n_boot: int = 2000,
     seed: int = 0,
-) -> pd.DataFrame:            # as `comparisons.compare`: test 'DeLong' for the AUC, 'bootstrap' for the sensitivities
-    "Reference minus each other model, on the same nodules, by patient; Holm's correction over the models."
+) -> pd.DataFrame:            # as `comparisons.compare`: test 'DeLong' (AUC) or 'bootstrap'
+    """Reference minus each other model, on the same nodules, by patient.
+    Holm's correction over the models."""
     parts = _per_model(table)
-    if reference not in parts: raise CompanionError(f'there are no predictions of {reference!r}', 'reference', f'choose one of {", ".join(parts)}')
-    y, who, d = parts[reference]['positive'].to_numpy(), parts[reference]['patient_id'].to_numpy(), _drawn(parts, n_boot, seed)
+    if reference not in parts:
+        remedy = f'choose one of {", ".join(parts)}'
+        raise CompanionError(f'there are no predictions of {reference!r}', 'reference', remedy)
+    y, who = (parts[reference][c].to_numpy() for c in ('positive', 'patient_id'))
+    drawn = _drawn(parts, n_boot, seed)
     def rows(m):
-        yield dict(test='DeLong', metric='auc', **areas(y, np.stack([parts[v]['score'].to_numpy() for v in (reference, m)]), who).difference())
-        for k in ('sensitivity_90', 'sensitivity_95'): yield dict(test='bootstrap', metric=k, **resampled_difference(d[reference, k][0] - d[m, k][0], d[reference, k][1] - d[m, k][1]))
-    return with_holm([dict(reference=reference, model=m, n=len(y), **r) for m in parts if m != reference for r in rows(m)])
+        both = np.stack([parts[v]['score'].to_numpy() for v in (reference, m)])
+        yield dict(test='DeLong', metric='auc', **areas(y, both, who).difference())
+        for k in ('sensitivity_90', 'sensitivity_95'):
+            gap, draws = (a - b for a, b in zip(drawn[reference, k], drawn[m, k]))
+            yield dict(test='bootstrap', metric=k, **resampled_difference(gap, draws))
+    return with_holm([dict(reference=reference, model=m, n=len(y), **r)
+                      for m in parts if m != reference for r in rows(m)])
 
 # %% ../nbs/09c_two_classes.ipynb #2087d98c
 class _TwoClass(Logistic):
     "Logistic regression of two classes, labels 0 and 2, in the frame of three."
     def predict(self, dataset, idx):
-        z = Scale.of(self.arrays, 'scale')(dataset.part(self.part, idx)) @ self.arrays['coef'].T + self.arrays['intercept']
+        x = Scale.of(self.arrays, 'scale')(dataset.part(self.part, idx))
+        z = x @ self.arrays['coef'].T + self.arrays['intercept']
         p = 1 / (1 + np.exp(-z[:, 0]))
         return np.stack([1 - p, 0 * p, p], 1)
 
-TWO_CLASS = {'size': partial(_TwoClass, 'size', 'l2'), 'radiomics_l2': partial(_TwoClass, 'radiomics', 'l2'), 'radiomics_l1': partial(_TwoClass, 'radiomics', 'l1'), 'forest': Forest, 'majority': Rival}
+TWO_CLASS = {
+    'size': partial(_TwoClass, 'size', 'l2'),
+    'radiomics_l2': partial(_TwoClass, 'radiomics', 'l2'),
+    'radiomics_l1': partial(_TwoClass, 'radiomics', 'l1'),
+    'forest': Forest,
+    'majority': Rival,
+}
 
 # %% ../nbs/09c_two_classes.ipynb #eb374f32
+def _two_class_dataset(dataset, setting):
+    "The nodules that are in, labels 0 and 2."
+    sides = _sides(setting)
+    kept = np.flatnonzero([sides[k] is not None for k in dataset.labels])
+    label = [2 * sides[k] for k in dataset.labels[kept]]
+    table = dataset.table.iloc[kept].assign(label=label).reset_index(drop=True)
+    return Dataset(table, dataset.radiomics[kept], dataset.feature_names, dataset.embedding[kept])
+
 def trained_on_two(
     models: list[str],   # in `TWO_CLASS`
     dataset: Dataset,
@@ -120,28 +179,31 @@ def trained_on_two(
     store: Store,
     seed: int = 0,
 ) -> pd.DataFrame:       # as `binary`
-    "Cross-validated two-class predictions of models that saw two classes only, in the dataset's own folds."
-    if unknown := [m for m in models if m not in TWO_CLASS]: raise CompanionError(f'{unknown[0]!r} cannot be trained on two classes here', 'models', f'choose from {", ".join(TWO_CLASS)}')
-    sides = _sides(setting)
-    kept = np.flatnonzero([sides[k] is not None for k in dataset.labels])
-    table = dataset.table.iloc[kept].assign(label=[2 * sides[k] for k in dataset.labels[kept]]).reset_index(drop=True)
-    part, rows = Dataset(table, dataset.radiomics[kept], dataset.feature_names, dataset.embedding[kept]), []
+    "Cross-validated predictions of models that saw two classes only, in the dataset's own folds."
+    if unknown := [m for m in models if m not in TWO_CLASS]:
+        remedy = f'choose from {", ".join(TWO_CLASS)}'
+        reason = f'{unknown[0]!r} cannot be trained on two classes here'
+        raise CompanionError(reason, 'models', remedy)
+    part, rows = _two_class_dataset(dataset, setting), []
     for m in models:
-        for fold in sorted(table['fold'].unique()):
+        for fold in sorted(part.table['fold'].unique()):
             train, val, test = split(part, fold, protocol.inner_fraction, seed)
             p = TWO_CLASS[m](protocol, store).fit(part, train, val, seed).predict(part, test)
-            rows.append(table.iloc[test][['nodule_id', 'patient_id', 'fold']].assign(model=m, positive=part.labels[test] == 2, score=p[:, 2]))
-    return pd.concat(rows, ignore_index=True)[['model', 'nodule_id', 'patient_id', 'fold', 'positive', 'score']]
+            told = dict(model=m, positive=part.labels[test] == 2, score=p[:, 2])
+            rows.append(part.table.iloc[test].assign(**told)[_COLUMNS])
+    return pd.concat(rows, ignore_index=True)
 
 # %% ../nbs/09c_two_classes.ipynb #46d9818e
 def size_dataset(
     nodules: pd.DataFrame,  # nodule_id, diameter_mm, volume_mm3
     ledger: pd.DataFrame,   # with folds
 ) -> Dataset:
-    "A dataset of labels, folds and sizes, for models that read no image: no radiomics, no embedding."
+    "Labels, folds and sizes, for models that read no image: no radiomics, no embedding."
     inside = ledger[ledger['included']]
-    sizes = nodules.set_index('nodule_id').loc[inside['nodule_id'], ['diameter_mm', 'volume_mm3']].to_numpy()
-    table = inside[['nodule_id', 'patient_id', 'label', 'fold']].assign(diameter_mm=sizes[:, 0], volume_mm3=sizes[:, 1]).reset_index(drop=True)
+    sizes = nodules.set_index('nodule_id').loc[inside['nodule_id'], ['diameter_mm', 'volume_mm3']]
+    diameter, volume = sizes.to_numpy().T
+    rows = inside[['nodule_id', 'patient_id', 'label', 'fold']]
+    table = rows.assign(diameter_mm=diameter, volume_mm3=volume).reset_index(drop=True)
     return Dataset(table, np.zeros((len(table), 0)), (), np.zeros((len(table), 1), 'f4'))
 
 # %% ../nbs/09c_two_classes.ipynb #0f1e03a2
@@ -149,5 +211,6 @@ def diameter_alone(dataset: Dataset, setting: str) -> pd.DataFrame:
     "As `binary`: the diameter is the score; nothing is fitted."
     sides = _sides(setting)
     kept = np.array([sides[k] is not None for k in dataset.labels])
-    t = dataset.table[kept]
-    return t[['nodule_id', 'patient_id', 'fold']].assign(model='diameter', positive=[sides[k] == 1 for k in dataset.labels[kept]], score=t['diameter_mm'].to_numpy())[['model', 'nodule_id', 'patient_id', 'fold', 'positive', 'score']].reset_index(drop=True)
+    positive = [sides[k] == 1 for k in dataset.labels[kept]]
+    t = dataset.table[kept].assign(model='diameter', positive=positive)
+    return t.assign(score=t['diameter_mm'])[_COLUMNS].reset_index(drop=True)

@@ -20,6 +20,8 @@ def verdict(
     return 'better' if low > 0 else 'worse' if high < 0 else 'not told apart'
 
 # %% ../nbs/10b_words.ipynb #d24a492c
+def _short(metric: str) -> str: return METRIC_NAMES[metric].lower()
+
 def compare(
     paired: pd.DataFrame,  # of `metrics.paired`
     model: str,            # the rival
@@ -27,9 +29,21 @@ def compare(
 ) -> tuple[str, str]:      # the verdict and the sentence's part with its numbers
     "The paired bootstrap of one rival and one score, in words."
     r = paired.query('model == @model and metric == @metric and test == "bootstrap"').iloc[0]
-    return verdict(r.low, r.high), f'{METRIC_NAMES[metric].lower()} {r.difference:+.3f} ({r.low:+.3f} to {r.high:+.3f})'
+    said = f'{_short(metric)} {r.difference:+.3f} ({r.low:+.3f} to {r.high:+.3f})'
+    return verdict(r.low, r.high), said
 
 # %% ../nbs/10b_words.ipynb #3c13c6fa
+def _estimate(scores, key) -> str:
+    "Estimate and interval of a row of `metrics.summary`."
+    return f'{scores.estimate[key]:.3f} ({scores.low[key]:.3f} to {scores.high[key]:.3f})'
+
+def _line(paired, rival, metrics) -> str:
+    "One rival; one verdict where all scores agree."
+    verdicts, parts = zip(*(compare(paired, rival, m) for m in metrics))
+    if len(set(verdicts)) == 1: said = verdicts[0]
+    else: said = ', '.join(f'{v} in {_short(m)}' for v, m in zip(verdicts, metrics))
+    return f'- Against *{model_name(rival)}*: {said}; {", ".join(parts)}.'
+
 def conclude(
     paired: pd.DataFrame,    # of `metrics.paired`
     summary: pd.DataFrame,   # of `metrics.summary`
@@ -39,16 +53,20 @@ def conclude(
 ) -> str:                    # Markdown
     "What a page may say of its model: its own scores, then one line a rival."
     own = summary[summary.model == reference].set_index('metric')
-    lines = [f'**{model_name(reference)}**: ' + ', '.join(f'{METRIC_NAMES[m].lower()} {own.estimate[m]:.3f} ({own.low[m]:.3f} to {own.high[m]:.3f})' for m in metrics) + '.', '']
-    for rival in against:
-        if rival not in set(paired.model): continue
-        parts = [compare(paired, rival, m) for m in metrics]
-        verdicts = [v for v, _ in parts]
-        said = verdicts[0] if len(set(verdicts)) == 1 else ', '.join(f'{v} in {METRIC_NAMES[m].lower()}' for v, m in zip(verdicts, metrics))
-        lines.append(f'- Against *{model_name(rival)}*: {said}; ' + ', '.join(t for _, t in parts) + '.')
-    return '\n'.join(lines)
+    scores = ', '.join(f'{_short(m)} {_estimate(own, m)}' for m in metrics)
+    lines = [_line(paired, rival, metrics) for rival in against if rival in set(paired.model)]
+    return '\n'.join([f'**{model_name(reference)}**: {scores}.', '', *lines])
 
 # %% ../nbs/10b_words.ipynb #a158ad83
+_FOUND = {   # whether the intervals of F1 and of AUC are apart -> what may be said
+    (True, True): 'Both intervals are apart: *unsure* is found better, not only said more often.',
+    (True, False): 'F1 is apart, AUC is not: part of the gain is saying *unsure* more often.',
+    (False, True): 'AUC is apart, F1 is not: the order of the nodules is better, '
+                   'the decisions at the usual threshold are not.',
+    (False, False): 'Neither interval is apart: '
+                    'this run does not show that *unsure* is found better than by the other row.',
+}
+
 def conclude_unsure(
     summary: pd.DataFrame,  # of `metrics.summary`
     model: str,
@@ -56,14 +74,13 @@ def conclude_unsure(
 ) -> str:                   # Markdown
     "The paper's claim about the class between the classes, put to this table."
     s = summary.set_index(['model', 'metric'])
-    show = lambda m, k: f'{s.estimate[m, k]:.3f} ({s.low[m, k]:.3f} to {s.high[m, k]:.3f})'
-    apart = lambda k: s.low[model, k] > s.high[other, k]
-    f1, auc = 'f1_unsure', 'auc_unsure'
-    lines = [f'*Unsure*: {model_name(model)} has F1 {show(model, f1)} and one-vs-rest AUC {show(model, auc)}; {model_name(other)} has {show(other, f1)} and {show(other, auc)}.']
-    if apart(f1) and apart(auc): lines.append('Both intervals are apart: *unsure* is found better, not only said more often.')
-    elif apart(f1): lines.append('F1 is apart, AUC is not: part of the gain is saying *unsure* more often.')
-    elif apart(auc): lines.append('AUC is apart, F1 is not: the order of the nodules is better, the decisions at the usual threshold are not.')
-    else: lines.append('Neither interval is apart: this run does not show that *unsure* is found better than by the other row.')
-    paid = [c for c in CLASSES if c != 'unsure' and s.high[model, f'recall_{c}'] < s.low[other, f'recall_{c}']]
-    if paid: lines.append(f'Recall of {" and ".join(paid)} is lower, outside the intervals: that is the price.')
-    return ' '.join(lines)
+    apart = lambda k: bool(s.low[model, k] > s.high[other, k])
+    lost = lambda k: s.high[model, k] < s.low[other, k]
+    (f1, auc), (f1_other, auc_other) = ([_estimate(s, (m, k)) for k in ('f1_unsure', 'auc_unsure')]
+                                        for m in (model, other))
+    lines = [f'*Unsure*: {model_name(model)} has F1 {f1} and one-vs-rest AUC {auc}; '
+             f'{model_name(other)} has {f1_other} and {auc_other}.']
+    lines.append(_FOUND[apart('f1_unsure'), apart('auc_unsure')])
+    paid = [c for c in CLASSES if c != 'unsure' and lost(f'recall_{c}')]
+    price = f'Recall of {" and ".join(paid)} is lower, outside the intervals: that is the price.'
+    return ' '.join([*lines, price] if paid else lines)

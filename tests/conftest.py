@@ -1,4 +1,5 @@
-"Shared by the whole-program tests: the command line, and one quick run on the embedded source, made once for all workers of pytest-xdist."
+"""Shared by the whole-program tests: the command line, and one quick run on the embedded source, made once
+for all workers of pytest-xdist."""
 import fcntl, os, shutil, subprocess, sys
 from pathlib import Path
 import pytest
@@ -12,24 +13,31 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')   # two pytest workers on two core
 QUICK = ['--quick', '--set', 'limit=60', '--set', 'n_ctx=4', '--set', 'n_folds=3', '--workers', '1']
 SETTINGS = ' '.join(x for x in QUICK if '=' in x)
 
-def pytest_addoption(parser): parser.addoption('--slow', action='store_true', help='also the tests that take minutes each')
+def pytest_addoption(parser):
+    parser.addoption('--slow', action='store_true', help='also the tests that take minutes each')
 
 def pytest_collection_modifyitems(config, items):
     if not config.getoption('--slow'):
         for i in items:
             if 'slow' in i.keywords: i.add_marker(pytest.mark.skip(reason='slow: run with --slow'))
 
-def pytest_configure(config): config.addinivalue_line('markers', 'slow: takes minutes; runs with --slow')
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'slow: takes minutes; runs with --slow')
 
 def autorad(*args, check=True, **kw) -> subprocess.CompletedProcess:
     "Run the command line as a user would."
-    r = subprocess.run([Path(sys.executable).with_name('autorad-lung'), *map(str, args)], capture_output=True, text=True, **kw)
-    if check and r.returncode: raise AssertionError(f'autorad-lung {" ".join(map(str, args))} exited with {r.returncode}\n{r.stdout}\n{r.stderr}')
+    args = [str(a) for a in args]
+    program = Path(sys.executable).with_name('autorad-lung')
+    r = subprocess.run([program, *args], capture_output=True, text=True, **kw)
+    if check and r.returncode:
+        said = f'exited with {r.returncode}\n{r.stdout}\n{r.stderr}'
+        raise AssertionError(f'autorad-lung {" ".join(args)} {said}')
     return r
 
 def once(factory, name: str, make) -> Path:
     "A folder that `make` fills once for all workers; who writes to it copies it first."
-    base = factory.getbasetemp(); base = base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base
+    base = factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ: base = base.parent
     with open(base/f'{name}.lock', 'w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (base/f'{name}.made').exists():
@@ -39,7 +47,7 @@ def once(factory, name: str, make) -> Path:
 
 @pytest.fixture(scope='session')
 def clustered(tmp_path_factory) -> Path:
-    "A study's folder in which only the readers' marks are grouped: a copy spares a test twelve seconds."
+    "A study's folder in which only the readers' marks are grouped: a copy spares twelve seconds."
     return once(tmp_path_factory, 'clustered', lambda d: lidc_nodules(Store(d/'cache'), quiet=True))
 
 @pytest.fixture(scope='session')
@@ -53,5 +61,7 @@ def quick_run(tmp_path_factory, clustered) -> Path:
 @pytest.fixture(scope='session')
 def lidc_voi() -> Path:
     "The folder of real CT, where it is at hand."
-    if not (SHARED/'data'/'lidc_voi'/'nodules.csv').exists(): pytest.skip('real CT is not at hand (set AUTORAD_SHARED to the folder that has data/lidc_voi)')
-    return SHARED/'data'/'lidc_voi'
+    folder = SHARED/'data'/'lidc_voi'
+    if not (folder/'nodules.csv').exists():
+        pytest.skip('no real CT at hand (set AUTORAD_SHARED to the folder that has data/lidc_voi)')
+    return folder

@@ -1,4 +1,5 @@
-"Report and explorer in a real browser, from the disk: no console error, no request, a table that sorts, an explorer that moves and shows the predictions, no sideways scrolling on a phone."
+"""Report and explorer in a real browser, from the disk: no console error, no request, a table that
+sorts, an explorer that moves and shows the predictions, no sideways scrolling on a phone."""
 import base64, json
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from autorad_lung.pipeline import Study
 
 pytestmark = pytest.mark.skipif(not find(), reason='no Chromium here: install the package chromium')
 PHONE = dict(width=390, height=844)
+P_COLUMNS = ['p_benign', 'p_unsure', 'p_malignant']
 
 @pytest.fixture(scope='module')
 def run(quick_run): return quick_run
@@ -26,9 +28,10 @@ PAGES = ['index.html', 'explorer.html']
 def test_a_page_opens_alone(name, run, browser, tmp_path):
     browser.open(run/'report'/name)
     assert browser.errors == [] and browser.asked() == []
+    # what the line above would see
     browser.js('console.error("seen")')
-    (tmp_path/'bad.html').write_text('<img src="nowhere.png"><script>undefined_name()</script>')          # what the two lines above would see
     assert 'seen' in str(browser.errors)
+    (tmp_path/'bad.html').write_text('<img src="nowhere.png"><script>undefined_name()</script>')
     browser.open(tmp_path/'bad.html')
     assert 'undefined_name' in str(browser.errors) and browser.asked()[0].endswith('nowhere.png')
 
@@ -36,117 +39,157 @@ def test_a_page_opens_alone(name, run, browser, tmp_path):
 @pytest.mark.parametrize('dark', [False, True])
 def test_a_phone_scrolls_one_way_only(name, dark, run, browser):
     browser.open(run/'report'/name, **PHONE, dark=dark)
-    assert browser.js('document.documentElement.scrollWidth') == browser.js('innerWidth') == PHONE['width']
+    widths = browser.js('[document.documentElement.scrollWidth, innerWidth]')
+    assert widths == [PHONE['width']] * 2
     light = browser.js('getComputedStyle(document.body).backgroundColor')
     assert (light == 'rgb(255, 255, 255)') != dark
 
 def test_the_headline_is_table_1_s(run, browser):
     browser.open(run/'report'/'index.html')
     table = pd.read_csv(run/'tables'/'table1.csv', dtype=str).set_index('Model')
-    shown = dict(zip(browser.js('[...document.querySelectorAll(".plot .track")].map(e => e.previousElementSibling.previousElementSibling.textContent)'), browser.js('[...document.querySelectorAll(".plot .value")].map(e => e.textContent)')))
-    assert list(shown) == ['AutoRad-Lung', 'Size only', 'Radiomics, logistic (L2)'] and all(v == table.Accuracy[k] for k, v in shown.items())
+    def texts(selector, found):
+        return browser.js(f'[...document.querySelectorAll("{selector}")].map(e => {found}.textContent)')
+    names = texts('.plot .track', 'e.previousElementSibling.previousElementSibling')
+    assert names == ['AutoRad-Lung', 'Size only', 'Radiomics, logistic (L2)']
+    assert texts('.plot .value', 'e') == table.Accuracy[names].tolist()
     words = browser.js('document.getElementById("headline").innerText')
     assert 'size only: accuracy' in words and '0.52' in words and '0.72-0.76' in words
 
-def column(browser, k): return browser.js(f'[...document.querySelector(".numbers table").tBodies[0].rows].map(r => r.cells[{k}].textContent)')
+def column(browser, k):
+    rows = 'document.querySelector(".numbers table").tBodies[0].rows'
+    return browser.js(f'[...{rows}].map(r => r.cells[{k}].textContent)')
 
 def test_a_table_sorts_on_click(run, browser):
     browser.open(run/'report'/'index.html')
-    table = pd.read_csv(run/'tables'/'table1.csv', dtype=str); names = column(browser, 0)
+    table, names = pd.read_csv(run/'tables'/'table1.csv', dtype=str), column(browser, 0)
     assert names == table.Model.tolist()
     leading = table.Accuracy.str.split().str[0].astype(float)
-    head = '.numbers table thead th:nth-child(2) button'
+    second = '.numbers table th:nth-child(2)'
+    head = f'{second} button'
     browser.click(head)
     assert column(browser, 0) == table.Model[leading.sort_values(kind='stable').index].tolist()
     browser.click(head)
     assert column(browser, 0) == table.Model[(-leading).sort_values(kind='stable').index].tolist()
-    assert browser.js('document.querySelector(".numbers table th:nth-child(2)").getAttribute("aria-sort")') == 'descending'
+    order = browser.js(f'document.querySelector("{second}").getAttribute("aria-sort")')
+    assert order == 'descending'
     browser.click('.numbers table thead th:nth-child(1) button')
-    assert column(browser, 0) == browser.js(f'{json.dumps(names)}.sort((a, b) => a.localeCompare(b, "en", {{numeric: true}}))')
+    by_name = '(a, b) => a.localeCompare(b, "en", {numeric: true})'
+    assert column(browser, 0) == browser.js(f'{json.dumps(names)}.sort({by_name})')
 
-@pytest.mark.parametrize('text, value', [('0.668 (0.639-0.695)', .668), ('1,391', 1391), ('\u22120.5', -.5), ('-3e-4', -3e-4), ('< 0.001', .001), ('.52', .52), ('12 %', 12), ('1,2', 1), ('LIDC-IDRI-0001', None), ('', None)])
+@pytest.mark.parametrize('text, value', [
+    ('0.668 (0.639-0.695)', .668), ('1,391', 1391), ('\u22120.5', -.5), ('-3e-4', -3e-4),
+    ('< 0.001', .001), ('.52', .52), ('12 %', 12), ('1,2', 1), ('LIDC-IDRI-0001', None), ('', None),
+])
 def test_a_cell_is_read_by_its_leading_number(text, value, run, browser):
-    if not browser.js('location.href').endswith('index.html'): browser.open(run/'report'/'index.html')
+    if not browser.js('location.href').endswith('index.html'):
+        browser.open(run/'report'/'index.html')
     assert browser.js(f'(v => Number.isNaN(v) ? null : v)(number({json.dumps(text)}))') == value
 
 def test_a_figure_enlarges_and_closes(run, browser):
     browser.open(run/'report'/'index.html')
     browser.click('a.enlarge')
-    assert browser.js('large.open && shown.naturalWidth > 500 && shown.src === document.querySelector("a.enlarge img").src')
-    assert browser.js('large.querySelector("a").getAttribute("href") === document.querySelector("a.enlarge").href')
+    assert browser.js('large.open && shown.naturalWidth > 500')
+    assert browser.js('shown.src === document.querySelector("a.enlarge img").src')
+    link = 'large.querySelector("a").getAttribute("href")'
+    assert browser.js(f'{link} === document.querySelector("a.enlarge").href')
     browser.press('Escape')
     assert not browser.js('large.open') and browser.errors == []
 
-SHOWN = '({name: document.getElementById("name").textContent, p: Object.fromEntries([...document.querySelectorAll(".model")].map(m => [m.dataset.model, [...m.querySelectorAll("output")].map(o => +o.textContent)]))})'
+SHOWN = """({
+    name: document.getElementById("name").textContent,
+    p: Object.fromEntries([...document.querySelectorAll(".model")].map(
+        m => [m.dataset.model, [...m.querySelectorAll("output")].map(o => +o.textContent)])),
+})"""
 
 def agrees(shown, predictions):
     "What is on the page is what the file has, for every model."
     for model, p in shown['p'].items():
-        row = predictions[(predictions.nodule_id == shown['name']) & (predictions.model == model)]
-        assert len(row) == 1 and np.allclose(row[['p_benign', 'p_unsure', 'p_malignant']].to_numpy()[0], p, atol=5.1e-4), (model, shown)
+        here = (predictions.nodule_id == shown['name']) & (predictions.model == model)
+        [row] = predictions.loc[here, P_COLUMNS].to_numpy()
+        assert np.allclose(row, p, atol=5.1e-4), (model, shown)
     return shown['name']
 
 def test_the_explorer_moves_and_shows_the_predictions(run, browser):
     browser.open(run/'report'/'explorer.html')
-    predictions = pd.read_csv(run/'report'/'predictions.csv'); ids = browser.js('F.id')
-    assert sorted(ids) == sorted(predictions.nodule_id.unique()) and set(browser.js('D.models')) == {'autorad', 'radiomics_l2', 'size'}
-    assert agrees(browser.js(SHOWN), predictions) == ids[0]
-    seen = []
-    for _ in ids[1:]: browser.press('ArrowRight'); seen.append(agrees(browser.js(SHOWN), predictions))
-    assert seen == ids[1:]
-    browser.press('ArrowRight'); assert browser.js('F.id[now]') == ids[-1]                 # the last one stays
-    browser.press('ArrowLeft'); assert browser.js('F.id[now]') == ids[-2]
+    predictions, ids = pd.read_csv(run/'report'/'predictions.csv'), browser.js('F.id')
+    assert sorted(ids) == sorted(predictions.nodule_id.unique())
+    assert set(browser.js('D.models')) == {'autorad', 'radiomics_l2', 'size'}
+    def seen(): return agrees(browser.js(SHOWN), predictions)
+    assert seen() == ids[0]
+    for name in [*ids[1:], ids[-1]]:                                     # the last one stays
+        browser.press('ArrowRight'); assert seen() == name
+    browser.press('ArrowLeft'); assert seen() == ids[-2]
     assert browser.js('location.hash') == '#' + ids[-2] and browser.errors == []
 
 def test_the_explorer_s_file_is_the_cache_s(run):
     study = study_of(run)
     kept = study.predictions(['autorad', 'radiomics_l2', 'size'])
     given = pd.read_csv(run/'report'/'predictions.csv')
-    assert given.nodule_id.tolist() == kept.nodule_id.tolist() and np.array_equal(given[['p_benign', 'p_unsure', 'p_malignant']], kept[['p_benign', 'p_unsure', 'p_malignant']])
+    assert given.nodule_id.tolist() == kept.nodule_id.tolist()
+    assert np.array_equal(given[P_COLUMNS], kept[P_COLUMNS])
+
+ENTER = '(e, v) => { e.value = v; e.dispatchEvent(new Event("input")); }'
 
 def choose(browser, **how):
-    for k, v in how.items(): browser.js(f'(e => {{ e.value = {json.dumps(v)}; e.dispatchEvent(new Event("input")); }})(document.getElementById("{k}"))')
+    for k, v in how.items():
+        browser.js(f'({ENTER})(document.getElementById("{k}"), {json.dumps(v)})')
     return browser.js('order.map(i => F.id[i])')
 
 def test_the_explorer_filters_and_orders(run, browser):
     browser.open(run/'report'/'explorer.html')
-    df = pd.read_csv(run/'report'/'predictions.csv').query('model == "size"'); p = df[['p_benign', 'p_unsure', 'p_malignant']].to_numpy()
-    wrong = df[(p.argmax(1) != df.label) & (df.label == 1)]
+    df = pd.read_csv(run/'report'/'predictions.csv').query('model == "size"').set_index('nodule_id')
+    wrong = df[(df[P_COLUMNS].to_numpy().argmax(1) != df.label) & (df.label == 1)]
     assert 0 < len(wrong) < len(df)
-    assert sorted(choose(browser, model='size', answer='wrong', **{'class': '1'})) == sorted(wrong.nodule_id)
+    shown = choose(browser, model='size', answer='wrong', **{'class': '1'})
+    assert sorted(shown) == sorted(wrong.index)
     likeliest = choose(browser, answer='', order='malignant', **{'class': ''})
-    assert np.all(np.diff(df.set_index('nodule_id').p_malignant.loc[likeliest]) <= 1e-6) and browser.js('F.id[now]') in likeliest
-    assert choose(browser, find='no such nodule') == [] and browser.js('!empty.hidden && one.hidden')
+    assert np.all(np.diff(df.p_malignant.loc[likeliest]) <= 1e-6)
+    assert browser.js('F.id[now]') in likeliest
+    assert choose(browser, find='no such nodule') == []
+    assert browser.js('!empty.hidden && one.hidden')
     assert browser.errors == []
 
 def test_an_address_opens_a_nodule(run, browser):
-    browser.open(run/'report'/'explorer.html'); wanted = browser.js('F.id[7]')
+    browser.open(run/'report'/'explorer.html')
+    wanted = browser.js('F.id[7]')
     browser.open(run/'report'/'explorer.html', hash=f'#{wanted}')
     assert browser.js('document.getElementById("name").textContent') == wanted
 
 def test_the_explorer_draws(run, browser):
     browser.open(run/'report'/'explorer.html')
-    drawn = 'new Set(document.getElementById("{}").getContext("2d").getImageData(0, 0, 8, 8).data).size'
-    assert browser.js(drawn.format('crop')) > 8 and browser.js(drawn.format('map2')) > 8
-    assert browser.js('document.querySelectorAll("#outlines .consensus[d^=M]").length') == 1 and browser.js('document.querySelectorAll("#outlines .reader").length') >= 3
-    assert browser.js('document.querySelectorAll(".feature").length') == 12 and 'Simulated CT' in browser.js('document.body.innerText')
+    def values(canvas):
+        context = f'document.getElementById("{canvas}").getContext("2d")'
+        return browser.js(f'new Set({context}.getImageData(0, 0, 8, 8).data).size')
+    def count(selector): return browser.js(f'document.querySelectorAll("{selector}").length')
+    assert values('crop') > 8 and values('map2') > 8
+    assert count('#outlines .consensus[d^=M]') == 1 and count('#outlines .reader') >= 3
+    assert count('.feature') == 12 and 'Simulated CT' in browser.js('document.body.innerText')
 
 def many(held: dict, times: int) -> dict:
     "The same nodules several times over, under names of their own."
     def longer(x): return [v for _ in range(times) for v in x]
-    p, maps = held['profile'], held['maps']
-    facts = {k: {a: longer(v) for a, v in x.items()} if k == 'scores' else longer(x) for k, x in held['facts'].items()}
-    return held | dict(p={m: longer(v) for m, v in held['p'].items()}, outlines=longer(held['outlines']), readers=longer(held['readers']), profile=p | dict(values=longer(p['values']), at=longer(p['at'])),
-        maps=maps | dict(bytes=base64.b64encode(base64.b64decode(maps['bytes']) * times).decode(), bound=longer(maps['bound']), sums=longer(maps['sums'])), facts=facts | dict(id=[f'n{i:04d}' for i in range(len(facts['id']))]))
+    def these(x, *names): return x | {k: longer(x[k]) for k in names}
+    facts = these(held['facts'], *(k for k in held['facts'] if k != 'scores'))
+    facts['scores'] = these(facts['scores'], *facts['scores'])
+    facts['id'] = [f'n{i:04d}' for i in range(len(facts['id']))]
+    pixels = base64.b64encode(base64.b64decode(held['maps']['bytes']) * times).decode()
+    return these(held, 'outlines', 'readers') | dict(
+        p=these(held['p'], *held['p']), facts=facts, profile=these(held['profile'], 'values', 'at'),
+        maps=these(held['maps'], 'bound', 'sums') | dict(bytes=pixels))
 
 def test_fourteen_hundred_nodules_open_in_two_seconds(run, browser, tmp_path):
-    study = study_of(run)
-    rng, times = np.random.default_rng(0), -(-1400 // len(study.dataset.table))
+    study, page = study_of(run), tmp_path/'e.html'
+    times = -(-1400 // len(study.dataset.table))
     held = many(explorer.contents(study, study.predictions(list(explorer.EXPLORED))), times)
-    images = np.concatenate([study.images.arrays['image']] * times); crops = np.clip(images + rng.normal(0, .03, images.shape), 0, 1)      # with noise, or the sheet would be smaller than a real one
-    (tmp_path/'e.html').write_text(explorer.page(held, crops), encoding='utf-8')
-    ready = []
-    for _ in range(4): browser.open(tmp_path/'e.html'); ready.append(browser.js('+document.documentElement.dataset.ready'))      # the best of four: other tests share the machine
+    images = np.concatenate([study.images.arrays['image']] * times)
+    noise = np.random.default_rng(0).normal(0, .03, images.shape)
+    crops = np.clip(images + noise, 0, 1)    # without noise the sheet would be smaller than a real one
+    page.write_text(explorer.page(held, crops), encoding='utf-8')
+    def ready():
+        browser.open(page)
+        return browser.js('+document.documentElement.dataset.ready')
+    assert 0 < min(ready() for _ in range(4)) < 2000    # the best: other tests share the machine
     assert browser.errors == [] and browser.js('F.id.length') == len(crops) >= 1400
-    assert 0 < min(ready) < 2000 and (tmp_path/'e.html').stat().st_size < 15e6
-    browser.press('ArrowRight'); assert browser.js('document.getElementById("name").textContent') == 'n0001'
+    assert page.stat().st_size < 15e6
+    browser.press('ArrowRight')
+    assert browser.js('document.getElementById("name").textContent') == 'n0001'

@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-MODULES = sorted(p.name for p in (ROOT/'nbs').glob('*.ipynb') if 'skip_exec: true' not in p.read_text())
+NOTEBOOKS = (ROOT/'nbs').glob('*.ipynb')
+MODULES = sorted(p.name for p in NOTEBOOKS if 'skip_exec: true' not in p.read_text())
 
 @pytest.mark.parametrize('name', MODULES)
 def test_notebook(name):
-    r = subprocess.run([Path(sys.executable).with_name('nbdev_test'), '--n_workers', '0', '--path', f'nbs/{name}'], cwd=ROOT, capture_output=True, text=True)
-    assert r.returncode == 0 and 'Success' in r.stdout + r.stderr, (r.stdout + r.stderr)[-6000:]
+    command = [Path(sys.executable).with_name('nbdev_test'), '--n_workers', '0']
+    r = subprocess.run([*command, '--path', f'nbs/{name}'], cwd=ROOT, capture_output=True, text=True)
+    said = r.stdout + r.stderr
+    assert r.returncode == 0 and 'Success' in said, said[-6000:]

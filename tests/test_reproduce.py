@@ -1,15 +1,19 @@
-"The main job as a user runs it: end to end, again, killed, with wrong input, and through papermill alone."
-import hashlib, json, os, random, shutil, signal, subprocess, sys, time
+"The main job as a user runs it: end to end, again, killed, with wrong input, by papermill alone."
+import hashlib, json, os, random, re, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import QUICK, ROOT, SETTINGS, autorad
 from autorad_lung.report import MORE
 
+AUTORAD = [Path(sys.executable).with_name('autorad-lung'), 'reproduce']
+
 def digests(out: Path) -> dict[str, str]:
     "Tables, figures and features of a run."
-    files = [p for d in ('tables', 'figures') for p in (out/d).glob('*')] + [out/'features.parquet', out/'ledger.csv', out/'folds.csv', out/'quarantine.csv']
-    return {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    files = [p for d in ('tables', 'figures') for p in (out/d).glob('*')]
+    files += [out/n for n in ('features.parquet', 'ledger.csv', 'folds.csv', 'quarantine.csv')]
+    digest = lambda p: hashlib.sha256(p.read_bytes()).hexdigest()
+    return {p.relative_to(out).as_posix(): digest(p) for p in files}
 
 @pytest.fixture(scope='module')
 def run(quick_run, tmp_path_factory):
@@ -18,8 +22,10 @@ def run(quick_run, tmp_path_factory):
 
 def test_the_report_is_whole(run):
     page = (run/'report'/'index.html').read_text()
-    for words in ['Table 1', 'Table 2', 'Figure 2', 'Simulated CT', 'a quick look', 'Not a medical device', 'readers_min']: assert words in page
-    assert 'http://' not in page and 'https://' not in page.replace('https://www.w3.org', '')      # nothing is asked of the network
+    said = ['Simulated CT', 'a quick look', 'Not a medical device', 'readers_min']
+    for words in ['Table 1', 'Table 2', 'Figure 2', *said]: assert words in page
+    # nothing is asked of the network
+    assert 'http://' not in page and 'https://' not in page.replace('https://www.w3.org', '')
     for name in ('table1', 'table2', 'figure2'): assert (run/'notebooks'/f'{name}.html').exists()
     ledger = pd.read_csv(run/'ledger.csv')
     assert len(ledger) == 2651 and (ledger.reason.isna() == ledger.included).all()
@@ -31,12 +37,15 @@ def test_again_is_quick_and_changes_no_byte(run):
 
 def test_killed_at_three_points_ends_in_the_same_bytes(run, tmp_path):
     out, rng = tmp_path/'killed', random.Random(0)
-    shutil.copytree(run/'cache'/'cohort', out/'cache'/'cohort')                                      # the clustering, so that the kills fall into the rest
+    shutil.copytree(run/'cache'/'cohort', out/'cache'/'cohort')    # so that the kills fall into the rest
+    silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [*AUTORAD, *QUICK, '--out', str(out)]
     for wait in (8, 14, 22):
-        p = subprocess.Popen([Path(sys.executable).with_name('autorad-lung'), 'reproduce', *QUICK, '--out', str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        p = subprocess.Popen(command, **silent, start_new_session=True)
         time.sleep(wait + rng.random())
         os.killpg(p.pid, signal.SIGKILL); p.wait()
-    left = out/'notebooks'/'.tmp1.table1.ipynb'; left.parent.mkdir(exist_ok=True); left.write_text('half a notebook')
+    left = out/'notebooks'/'.tmp1.table1.ipynb'
+    left.parent.mkdir(exist_ok=True); left.write_text('half a notebook')
     autorad('reproduce', *QUICK, '--out', out)
     assert digests(out) == digests(run) and not left.exists()
 
@@ -48,14 +57,18 @@ def test_an_altered_output_is_made_again(run):
 
 def papermill(name, run, tmp_path, *more):
     "A notebook alone, on the quick run's cache."
-    args = ['-k', 'python3', '-p', 'out', run, '-p', 'quick', 'True', '-p', 'settings', SETTINGS, '-p', 'workers', '1', *more]
-    return subprocess.run([Path(sys.executable).with_name('papermill'), ROOT/'nbs'/name, tmp_path/'t.ipynb', *map(str, args)], capture_output=True, text=True)
+    given = dict(out=run, quick=True, settings=SETTINGS, workers=1)
+    args = [x for k, v in given.items() for x in ('-p', k, str(v))]
+    files = [Path(sys.executable).with_name('papermill'), ROOT/'nbs'/name, tmp_path/'t.ipynb']
+    return subprocess.run([*files, '-k', 'python3', *args, *more], capture_output=True, text=True)
 
 @pytest.mark.parametrize('name', [*(f'paper/{n}.ipynb' for n in ('table1', *MORE)), 'tour.ipynb'])
 def test_a_notebook_works_alone(name, run, tmp_path):
-    few = ['-p', 'confidence', '0.5'] if 'trust' in name else []        # sixty nodules cannot support more, and the page says so
+    # sixty nodules cannot support more, and the page says so
+    few = ['-p', 'confidence', '0.5'] if 'trust' in name else []
     r = papermill(name, run, tmp_path, *few)
-    assert r.returncode == 0 and 'unknown parameter' not in r.stderr and 'Unable to parse' not in r.stderr, r.stderr[-3000:]
+    assert r.returncode == 0, r.stderr[-3000:]
+    assert not re.search('unknown parameter|Unable to parse', r.stderr), r.stderr[-3000:]
 
 def test_a_notebook_refuses_an_unknown_parameter(run, tmp_path):
     r = papermill('paper/table1.ipynb', run, tmp_path, '-p', 'quik', 'True')
@@ -73,28 +86,39 @@ def test_a_notebook_refuses_an_unknown_parameter(run, tmp_path):
 ])
 def test_wrong_input_is_answered_clearly(args, words, tmp_path):
     r = autorad('reproduce', '--out', tmp_path/'o', *args, check=False)
-    assert r.returncode == 2 and 'Traceback' not in r.stderr and all(w in r.stderr for w in words), r.stderr
+    assert r.returncode == 2 and 'Traceback' not in r.stderr, r.stderr
+    assert all(w in r.stderr for w in words), r.stderr
 
 def test_the_paper_preset_goes_as_far_as_the_weights_and_says_which(clustered, tmp_path):
     shutil.copytree(clustered, tmp_path/'o')
-    r = autorad('reproduce', '--preset', 'paper', *QUICK, '--out', tmp_path/'o', check=False, env=os.environ | {'HF_HOME': str(tmp_path/'none')})
-    assert r.returncode == 2 and 'Traceback' not in r.stderr and (tmp_path/'o'/'features.parquet').exists(), r.stderr
-    for name in ('apple/aimv2-large-patch14-224', 'openai/clip-vit-base-patch16'): assert f'hf download {name}' in r.stderr, r.stderr
+    no_weights = os.environ | {'HF_HOME': str(tmp_path/'none')}
+    command = ['reproduce', '--preset', 'paper', *QUICK, '--out', tmp_path/'o']
+    r = autorad(*command, check=False, env=no_weights)
+    assert r.returncode == 2 and 'Traceback' not in r.stderr, r.stderr
+    assert (tmp_path/'o'/'features.parquet').exists(), r.stderr
+    for name in ('apple/aimv2-large-patch14-224', 'openai/clip-vit-base-patch16'):
+        assert f'hf download {name}' in r.stderr, r.stderr
 
 def test_a_bad_csv_is_answered_clearly(tmp_path):
     (tmp_path/'nodules.csv').write_text('nodule_id,patient_id,image,malignancy\na,p,x.nii.gz,3\n')
-    r = autorad('reproduce', '--source', 'nifti', '--data', tmp_path, '--out', tmp_path/'o', check=False)
+    given = ['--source', 'nifti', '--data', tmp_path]
+    r = autorad('reproduce', *given, '--out', tmp_path/'o', check=False)
     assert r.returncode == 2 and 'mask' in r.stderr and 'nodules.csv' in r.stderr, r.stderr
 
 def test_an_interrupt_says_how_to_go_on(tmp_path):
-    p = subprocess.Popen([Path(sys.executable).with_name('autorad-lung'), 'reproduce', '--workers', '1', '--out', str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))      # a shell in the background hands an ignored SIGINT down to all that it starts
+    # a shell in the background hands an ignored SIGINT down to all that it starts
+    def heed(): signal.signal(signal.SIGINT, signal.SIG_DFL)
+    pipes = dict(stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([*AUTORAD, '--workers', '1', '--out', str(tmp_path)], **pipes, preexec_fn=heed)
     seen = ''
-    while 'cohort' not in seen: seen += p.stderr.read(1)          # the work has begun
+    while 'cohort' not in seen: seen += p.stderr.read(1)               # the work has begun
     time.sleep(1); p.send_signal(signal.SIGINT)
     try: _, err = p.communicate(timeout=60)
     finally: p.kill()
     assert p.returncode == 130 and 'the same command goes on' in err, err
 
 @pytest.mark.parametrize('command', ['reproduce', 'cohort', 'extract'])
-def test_help_has_an_example(command): assert f'Example: autorad-lung {command}' in ' '.join(autorad(command, '--help', env=os.environ | {'COLUMNS': '200', 'NO_COLOR': '1', 'TERM': 'dumb'}).stdout.split())
+def test_help_has_an_example(command):
+    plain = os.environ | {'COLUMNS': '200', 'NO_COLOR': '1', 'TERM': 'dumb'}
+    words = ' '.join(autorad(command, '--help', env=plain).stdout.split())
+    assert f'Example: autorad-lung {command}' in words

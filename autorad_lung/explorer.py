@@ -30,6 +30,7 @@ from .pipeline import Study
 from .plots import COLOURS
 from .predictions import PROBABILITIES, model_name
 from .protocol import CLASSES, Protocol
+from .references import SITE
 from .similarity import MAP_COLOURS, centred, similarity_map
 from .sources import Nodule
 from .training import RECIPE, fitted
@@ -48,46 +49,62 @@ def small(image: np.ndarray, side: int = SIDE) -> np.ndarray:
 # %% ../nbs/11g_explorer.ipynb #c525d03b
 def sheet(images: np.ndarray) -> bytes:
     "Pictures (N, S, S) in [0, 1] -> one PNG, `COLUMNS` in a row."
-    n = len(images); rows = -(-n // COLUMNS)
+    rows = -(-len(images) // COLUMNS)
     tiles = np.zeros((rows * COLUMNS, SIDE, SIDE), 'u1')
     for i, image in enumerate(images): tiles[i] = np.rint(255 * small(image)).clip(0, 255)
     grid = tiles.reshape(rows, COLUMNS, SIDE, SIDE).swapaxes(1, 2).reshape(rows * SIDE, COLUMNS * SIDE)
-    with io.BytesIO() as f: Image.fromarray(grid).save(f, 'png', optimize=True); return f.getvalue()
+    with io.BytesIO() as f:
+        Image.fromarray(grid).save(f, 'png', optimize=True)
+        return f.getvalue()
 
 # %% ../nbs/11g_explorer.ipynb #657c2c03
 UNIT = 4   # steps of an outline in one pixel of the crop
 
 def outline(share: np.ndarray) -> str:
-    "Share of each pixel that is nodule (S, S) -> the contour at one half, as an SVG path in steps of a quarter pixel; '' where there is none."
+    """Share of each pixel that is nodule (S, S) -> the contour at one half, as an SVG path in steps of a quarter pixel;
+    '' where there is none."""
     parts = []
     for line in find_contours(np.pad(np.asarray(share, float), 1), .5):
         p = np.rint((approximate_polygon(line, .35)[:, ::-1] - .5) * UNIT).astype(int)      # x, y from the crop's corner
-        if len(p) > 3: parts.append(f'M{p[0, 0]} {p[0, 1]}l' + ' '.join(f'{x} {y}' for x, y in np.diff(p[:-1], axis=0)) + 'z')
+        steps = ' '.join(f'{x} {y}' for x, y in np.diff(p[:-1], axis=0))
+        if len(p) > 3: parts.append(f'M{p[0, 0]} {p[0, 1]}l{steps}z')
     return ''.join(parts)
 
 # %% ../nbs/11g_explorer.ipynb #a60e893f
 def outlines(loader: Callable[[], Nodule], protocol: Protocol) -> dict:
     "Outlines of a nodule on its crop: of the consensus, and of each reader, joined by '|'."
-    n = loader(); m = preprocessing.consensus(n.masks, protocol.consensus)
+    n = loader()
+    m = preprocessing.consensus(n.masks, protocol.consensus)
     if not m.any(): raise CompanionError('the consensus mask is empty', n.nodule_id, 'lower the field `consensus`')
     k = preprocessing.slice_index(m, protocol.slice_rule)
     side_mm = protocol.crop_factor * preprocessing.equivalent_diameter_mm(m, n.spacing_mm, protocol.diameter_rule, k)
-    def drawn(mask): return outline(preprocessing.crop_square(mask[k], np.argwhere(m[k]).mean(0), side_mm, n.spacing_mm[1:], SIDE, 0.)[0])
-    return dict(nodule_id=n.nodule_id, consensus=drawn(m), readers='|'.join(drawn(r) for r in n.masks) if len(n.masks) > 1 else '')
+    middle = np.argwhere(m[k]).mean(0)
+    def drawn(mask):
+        return outline(preprocessing.crop_square(mask[k], middle, side_mm, n.spacing_mm[1:], SIDE, 0.)[0])
+    readers = '|'.join(map(drawn, n.masks)) if len(n.masks) > 1 else ''
+    return dict(nodule_id=n.nodule_id, consensus=drawn(m), readers=readers)
 
 def outline_table(study: Study) -> Rows:
     "`outlines` of every nodule of the cohort."
-    p, about = study.protocol, dict(source=study.input.name, settings=study.protocol.stage('mask', 'image'), side=SIDE, versions=versions('numpy', 'scikit-image'))
+    about = dict(source=study.input.name, settings=study.protocol.stage('mask', 'image'), side=SIDE,
+                 versions=versions('numpy', 'scikit-image'))
     keys = {i: content_key('outlines', 1, study.input.key(i), about) for i in study.ids}
-    return row_table(partial(outlines, protocol=p), {i: study.input.loader(i) for i in study.ids}, keys, study.store, 'outlines', about, **{'desc': 'outlines', **study.parallel})
+    loaders = {i: study.input.loader(i) for i in study.ids}
+    one = partial(outlines, protocol=study.protocol)
+    return row_table(one, loaders, keys, study.store, 'outlines', about, **{'desc': 'outlines', **study.parallel})
 
 # %% ../nbs/11g_explorer.ipynb #3861ca62
-FEATURES = {
-    'original_shape_MeshVolume': 'mesh volume', 'original_shape2D_MeshSurface': 'area', 'original_shape_SurfaceVolumeRatio': 'surface to volume', 'original_shape2D_PerimeterSurfaceRatio': 'perimeter to area',
-    'original_shape_Sphericity': 'sphericity', 'original_shape2D_Sphericity': 'sphericity', 'original_shape_Elongation': 'minor to major axis', 'original_shape2D_Elongation': 'minor to major axis',
-    'original_firstorder_10Percentile': 'HU, 10th percentile', 'original_firstorder_Mean': 'HU, mean', 'original_firstorder_90Percentile': 'HU, 90th percentile', 'original_firstorder_Skewness': 'HU, skewness',
-    'original_firstorder_Entropy': 'HU, entropy', 'original_glcm_Contrast': 'contrast of neighbours', 'original_glszm_ZoneEntropy': 'entropy of zones', 'original_ngtdm_Coarseness': 'coarseness',
+FEATURES = {   # of the unfiltered image, in two or in three dimensions -> in words
+    'shape_MeshVolume': 'mesh volume', 'shape2D_MeshSurface': 'area',
+    'shape_SurfaceVolumeRatio': 'surface to volume', 'shape2D_PerimeterSurfaceRatio': 'perimeter to area',
+    'shape_Sphericity': 'sphericity', 'shape2D_Sphericity': 'sphericity',
+    'shape_Elongation': 'minor to major axis', 'shape2D_Elongation': 'minor to major axis',
+    'firstorder_10Percentile': 'HU, 10th percentile', 'firstorder_Mean': 'HU, mean',
+    'firstorder_90Percentile': 'HU, 90th percentile', 'firstorder_Skewness': 'HU, skewness',
+    'firstorder_Entropy': 'HU, entropy', 'glcm_Contrast': 'contrast of neighbours',
+    'glszm_ZoneEntropy': 'entropy of zones', 'ngtdm_Coarseness': 'coarseness',
 }
+FEATURES = {f'original_{name}': words for name, words in FEATURES.items()}
 
 def percentiles(values: np.ndarray) -> np.ndarray:
     "Columns (N, F) -> the share of the column below each value, ties counted half, in percent; NaN where the value is."
@@ -97,23 +114,29 @@ def percentiles(values: np.ndarray) -> np.ndarray:
 # %% ../nbs/11g_explorer.ipynb #c8d8fdad
 def profile(features: np.ndarray, names: tuple, labels: np.ndarray) -> dict:
     "The named features: values of four digits, percentiles, and by class the percentile of its median."
-    chosen = [(names.index(k), k, words) for k, words in FEATURES.items() if k in names]
-    x = features[:, [i for i, _, _ in chosen]]; at = percentiles(x)
-    def middle(column, c): v = column[labels == c]; return float(np.nanmedian(v)) if np.isfinite(v).any() else None
-    return dict(names=[k for _, k, _ in chosen], words=[w for _, _, w in chosen], values=[[_plain(v, 4) for v in row] for row in x], at=[[_plain(v, 3) for v in row] for row in at],
-                medians=[[_plain(middle(column, c), 3) for c in range(3)] for column in at.T])
+    chosen = [k for k in FEATURES if k in names]
+    x = features[:, [names.index(k) for k in chosen]]
+    at = percentiles(x)
+    plain = lambda rows, digits: [[_plain(v, digits) for v in row] for row in rows]
+    return dict(names=chosen, words=[FEATURES[k] for k in chosen], values=plain(x, 4), at=plain(at, 3),
+                medians=plain([[_median(column[labels == c]) for c in range(3)] for column in at.T], 3))
+
+def _median(v: np.ndarray) -> float | None: return float(np.nanmedian(v)) if np.isfinite(v).any() else None
 
 def _plain(v, digits: int):
     "A number of so many digits for JSON; None where it is not finite."
     return None if v is None or not np.isfinite(v) else float(f'{v:.{digits}g}')
 
 # %% ../nbs/11g_explorer.ipynb #7ac4825a
-def _rows(study: Study, table: pd.DataFrame) -> np.ndarray: return table.set_index('nodule_id').index.get_indexer(study.dataset.table.nodule_id)
+def _rows(study: Study, table: pd.DataFrame) -> np.ndarray:
+    "Rows of a table of nodules in the dataset's order."
+    return table.set_index('nodule_id').index.get_indexer(study.dataset.table.nodule_id)
 
 # %% ../nbs/11g_explorer.ipynb #623c1287
 def _fold_maps(fold: int, model: str, data, pictures: Rows, protocol, store, seed: int) -> tuple[np.ndarray, np.ndarray]:
     "Rows of a test fold, and their maps by the model that never saw them."
-    trained, at = Trained(fitted(model, data, protocol, store, seed, fold), {'model': model}, None, None, store), np.flatnonzero(data.table.fold == fold)
+    trained = Trained(fitted(model, data, protocol, store, seed, fold), {'model': model}, None, None, store)
+    at = np.flatnonzero(data.table.fold == fold)
     return at, np.stack([similarity_map(trained, data, pictures, i).parts for i in at])
 
 def cohort_maps(
@@ -121,37 +144,52 @@ def cohort_maps(
     model: str = 'autorad',
     seed: int = 0,
 ) -> np.ndarray:   # (N, 3, rows, columns), in the dataset's order
-    "What each patch adds to each logit, by the model that never saw the nodule's patient; from the cache, or computed. A `CompanionError` where there is no such map."
+    """What each patch adds to each logit, by the model that never saw the nodule's patient; from the cache, or computed.
+    A `CompanionError` where there is no such map."""
     t = encoders.tower(study.protocol.image_tower)
-    if t.pool != 'mean of tokens': raise CompanionError(f'the embedding of {t.name} is no mean of its patches ({t.pool})', 'image_tower', 'use a tower that mean-pools, such as AIMv2')
-    data, rows, fold = study.dataset, _rows(study, study.images.table), study.dataset.table.fold.to_numpy()
-    pictures = Rows(study.images.table.iloc[rows], {k: v[rows] for k, v in study.images.arrays.items()}, study.images.quarantine)
-    key = content_key('maps', 1, RECIPE, model, seed, study.protocol.key(), data.key('embedding', 'radiomics'), pictures.table['key'].tolist(), versions('numpy', 'torch', 'transformers'))
+    if t.pool != 'mean of tokens':
+        raise CompanionError(f'the embedding of {t.name} is no mean of its patches ({t.pool})', 'image_tower',
+                             'use a tower that mean-pools, such as AIMv2')
+    data, pictures = study.dataset, _pictures(study)
+    key = content_key('maps', 1, RECIPE, model, seed, study.protocol.key(), data.key('embedding', 'radiomics'),
+                      pictures.table['key'].tolist(), versions('numpy', 'torch', 'transformers'))
     if found := study.store.open('maps', key): return load_file(found/'maps.safetensors')['parts']
-    one = partial(_fold_maps, model=model, data=data, pictures=pictures, protocol=study.protocol, store=study.store, seed=seed)
-    found = list(pmap(one, np.unique(fold).tolist(), desc='similarity maps, by fold', **study.parallel))
-    parts = np.concatenate([p for _, p in found])[np.argsort(np.concatenate([at for at, _ in found]))]
-    with study.store.publish('maps', key, model=model, seed=seed) as f: write_arrays(f/'maps.safetensors', {'parts': parts.astype('f4')})
-    return parts.astype('f4')
+    one = partial(_fold_maps, model=model, data=data, pictures=pictures, protocol=study.protocol, store=study.store,
+                  seed=seed)
+    folds = np.unique(data.table.fold).tolist()
+    at, parts = map(np.concatenate, zip(*pmap(one, folds, desc='similarity maps, by fold', **study.parallel)))
+    parts = parts[np.argsort(at)].astype('f4')
+    with study.store.publish('maps', key, model=model, seed=seed) as f: write_arrays(f/'maps.safetensors', {'parts': parts})
+    return parts
+
+def _pictures(study: Study) -> Rows:
+    "The study's crops in the dataset's order."
+    rows, images = _rows(study, study.images.table), study.images
+    return Rows(images.table.iloc[rows], {k: v[rows] for k, v in images.arrays.items()}, images.quarantine)
 
 # %% ../nbs/11g_explorer.ipynb #a900c2e2
 def packed(parts: np.ndarray) -> dict:
-    "Maps (N, 3, s, s) less the mean of the classes, as bytes: 127 is the nodule's largest value, `bound`; `sums` are logits less their mean."
-    maps = np.stack([centred(p) for p in parts]); bound = np.abs(maps).max((1, 2, 3)).clip(1e-9)
+    """Maps (N, 3, s, s) less the mean of the classes, as bytes: 127 is the nodule's largest value, `bound`;
+    `sums` are logits less their mean."""
+    maps = np.stack([centred(p) for p in parts])
+    bound = np.abs(maps).max((1, 2, 3)).clip(1e-9)
     q = np.rint(127 * maps / bound[:, None, None, None]).astype('i1')
-    return dict(side=parts.shape[-1], bytes=base64.b64encode(q.tobytes()).decode(), bound=[_plain(b, 4) for b in bound], sums=[[_plain(v, 4) for v in s] for s in maps.sum((2, 3))])
+    sums = [[_plain(v, 4) for v in s] for s in maps.sum((2, 3))]
+    return dict(side=parts.shape[-1], bytes=base64.b64encode(q.tobytes()).decode(), bound=[_plain(b, 4) for b in bound],
+                sums=sums)
 
 # %% ../nbs/11g_explorer.ipynb #63b1e5c5
 EXPLORED = ('autorad', 'radiomics_l2', 'size')   # the first is the one that right and wrong speak of until another is chosen
 
 def _facts(study: Study) -> dict:
     "What is known of each nodule before any model: columns in the dataset's order."
-    t = study.dataset.table
-    nodules, crops = study.nodules.set_index('nodule_id').loc[t.nodule_id], study.images.table.iloc[_rows(study, study.images.table)]
-    ledger = study.ledger.set_index('nodule_id').loc[t.nodule_id]
+    t, crops = study.dataset.table, _pictures(study).table
+    nodules, ledger = (f.set_index('nodule_id').loc[t.nodule_id] for f in (study.nodules, study.ledger))
     text = lambda column: column.fillna('').astype(str).tolist()
-    return dict(id=t.nodule_id.tolist(), patient=t.patient_id.astype(str).tolist(), label=t.label.tolist(), fold=t.fold.tolist(), diameter=t.diameter_mm.round(1).tolist(), volume=t.volume_mm3.round().tolist(),
-                equivalent=crops.diameter_mm.round(1).tolist(), side=crops.side_mm.round(1).tolist(), flags=text(crops['flags']), note=text(ledger['note']) if 'note' in ledger else [''] * len(t),
+    return dict(id=t.nodule_id.tolist(), patient=t.patient_id.astype(str).tolist(), label=t.label.tolist(),
+                fold=t.fold.tolist(), diameter=t.diameter_mm.round(1).tolist(), volume=t.volume_mm3.round().tolist(),
+                equivalent=crops.diameter_mm.round(1).tolist(), side=crops.side_mm.round(1).tolist(),
+                flags=text(crops['flags']), note=text(ledger['note']) if 'note' in ledger else [''] * len(t),
                 scores={a: text(nodules[a]) for a in ATTRIBUTES if a in nodules})
 
 # %% ../nbs/11g_explorer.ipynb #302c471b
@@ -166,12 +204,15 @@ def contents(
     seed: int = 0,
 ) -> dict:
     "All that the page shows but the crops, in the dataset's order."
-    ids, d = study.dataset.table.nodule_id, study.dataset
-    models = list(df['model'].unique())
-    p = {m: df[df['model'] == m].set_index('nodule_id').loc[ids, list(PROBABILITIES)].round(6).to_numpy().tolist() for m in models}
-    lines = outline_table(study); lines = lines.table.set_index('nodule_id').reindex(ids)[['consensus', 'readers']].fillna('')
-    return dict(caption=study.caption, recipe=study.protocol.recipe, classes=CLASSES, colours=list(COLOURS.values()), ramp=[to_hex(c) for c in colormaps[MAP_COLOURS](np.linspace(0, 1, 65))], crop=SIDE, columns=COLUMNS, unit=UNIT,
-                models=models, names=[model_name(m) for m in models], p=p, facts=_facts(study), outlines=lines.consensus.tolist(), readers=lines.readers.tolist(),
+    d, models = study.dataset, list(df['model'].unique())
+    ids = d.table.nodule_id
+    said = {m: df[df['model'] == m].set_index('nodule_id').loc[ids, list(PROBABILITIES)] for m in models}
+    lines = outline_table(study).table.set_index('nodule_id').reindex(ids)[['consensus', 'readers']].fillna('')
+    look = dict(classes=CLASSES, colours=list(COLOURS.values()), crop=SIDE, columns=COLUMNS, unit=UNIT,
+                ramp=[to_hex(c) for c in colormaps[MAP_COLOURS](np.linspace(0, 1, 65))])
+    return dict(caption=study.caption, recipe=study.protocol.recipe, **look, models=models,
+                names=[model_name(m) for m in models], p={m: v.round(6).to_numpy().tolist() for m, v in said.items()},
+                facts=_facts(study), outlines=lines.consensus.tolist(), readers=lines.readers.tolist(),
                 profile=profile(d.radiomics, d.feature_names, d.labels), maps=_maps(study, models[0], seed))
 
 # %% ../nbs/11g_explorer.ipynb #0a5fa896
@@ -182,13 +223,15 @@ def page(
 ) -> str:
     "The explorer as one HTML page."
     data = json.dumps(held, separators=(',', ':'), ensure_ascii=False, allow_nan=False).replace('</', '<\\/')
-    template = jinja2.Environment(autoescape=True).from_string((files('autorad_lung')/'explorer.html.j2').read_text(encoding='utf-8'))
-    return template.render(data=data, sheet=base64.b64encode(sheet(crops)).decode(), caption=held['caption'], back=back)
+    text = (files('autorad_lung')/'explorer.html.j2').read_text(encoding='utf-8')
+    template = jinja2.Environment(autoescape=True).from_string(text)
+    picture = base64.b64encode(sheet(crops)).decode()
+    return template.render(data=data, sheet=picture, caption=held['caption'], back=back, site=SITE)
 
 # %% ../nbs/11g_explorer.ipynb #6867e86d
 def write_explorer(
     study: Study,
-    folder: Path | str,              # `explorer.html` goes here, beside `predictions.csv` with the same predictions in full
+    folder: Path | str,              # for `explorer.html`, and `predictions.csv` with the same predictions in full
     models: tuple = EXPLORED,        # the maps are of the first
     seed: int = 0,
     back: str = 'index.html',        # the page it links back to; '' for none
@@ -196,6 +239,6 @@ def write_explorer(
     "Write the explorer of a study: one file, which needs no other."
     df = study.predictions(list(models), (seed,))
     write_text(Path(folder)/'predictions.csv', df.to_csv(index=False, lineterminator='\n'))
-    crops = study.images.arrays['image'][_rows(study, study.images.table)]
+    crops = _pictures(study).arrays['image']
     write_text(Path(folder)/'explorer.html', page(contents(study, df, seed), crops, back))
     return Path(folder)/'explorer.html'

@@ -44,6 +44,8 @@ class Plate(Figure):
     "A figure with a `caption`, independent of pyplot."
     caption: str = ''
 
+    def __init__(self, **how): super().__init__(**how)
+
     def _repr_png_(self):
         with style(), io.BytesIO() as f: self.savefig(f, format='png', dpi=100, metadata={'Software': None}); return f.getvalue()
 

@@ -14,25 +14,43 @@ from pathlib import Path
 import jinja2, nbconvert, nbformat, papermill
 import numpy as np
 import pandas as pd
+from nbconvert.filters import markdown2html
 from threadpoolctl import threadpool_limits
-from .artifacts import CompanionError, atomic, content_key, file_digest, pmap, versions, write_json, write_table, write_text
 from . import cohort
+from .artifacts import (CompanionError, atomic, content_key, file_digest, pmap, versions,
+                                    write_json, write_table, write_text)
 from .explorer import write_explorer
 from .headline import headline_of
 from .pipeline import Study, notebooks, write_features
+from .references import SITE, bibliography, standalone, words_for
 
 # %% ../nbs/11i_report.ipynb #3decc294
-TABLE1 = ['majority', 'size', 'radiomics_l2', 'radiomics_l1', 'forest', 'linear_probe', 'coop', 'cocoop', 'autorad_shuffled', 'autorad_paper_lr', 'autorad']
+TABLE1 = ['majority', 'size', 'radiomics_l2', 'radiomics_l1', 'forest', 'linear_probe', 'coop', 'cocoop',
+          'autorad_shuffled', 'autorad_paper_lr', 'autorad']
 CONTEXTS = (10, 30, 50, 70)   # of the paper's Table 2
 SEEDS = (0,)
 
-PAPER = {'table1': 'Table 1: the method and its rivals', 'table2': 'Table 2: how many context vectors', 'figure2': 'Figure 2: F1 by class, confusion matrices, one-vs-rest ROC'}
+PAPER = {
+    'table1': 'Table 1: the method and its rivals',
+    'table2': 'Table 2: how many context vectors',
+    'figure2': 'Figure 2: F1 by class, confusion matrices, one-vs-rest ROC',
+}
 
 MORE = {   # what the paper leaves open; run when asked for
-    'readers': 'How well do the readers agree?', 'selection': 'How much of a gain is selection?', 'prompts': 'Table 2 in full: every choice of the prompt',
-    'what_carries_the_signal': 'What carries the signal?', 'radiomic_families': 'Which radiomics?', 'radiomics_stability': 'Which features are stable?', 'encoders': 'Which image encoder, and what else does it see?',
-    'pretraining': 'Does autoregressive pre-training matter?', 'aggregation': '3-D or not?', 'robustness': 'How robust is it?', 'binary': 'Two classes: what leaving out unsure buys',
-    'trust': 'When to believe it', 'pathology': 'What was found', 'beyond': 'Beyond: a better model in the same frame',
+    'readers': 'How well do the readers agree?',
+    'selection': 'How much of a gain is selection?',
+    'prompts': 'Table 2 in full: every choice of the prompt',
+    'what_carries_the_signal': 'What carries the signal?',
+    'radiomic_families': 'Which radiomics?',
+    'radiomics_stability': 'Which features are stable?',
+    'encoders': 'Which image encoder, and what else does it see?',
+    'pretraining': 'Does autoregressive pre-training matter?',
+    'aggregation': '3-D or not?',
+    'robustness': 'How robust is it?',
+    'binary': 'Two classes: what leaving out unsure buys',
+    'trust': 'When to believe it',
+    'pathology': 'What was found',
+    'beyond': 'Beyond: a better model in the same frame',
 }
 TITLES = PAPER | MORE
 
@@ -42,7 +60,8 @@ def chosen(
     everything: bool = False, # all there are
 ) -> list[str]:
     "Names of the notebooks to run, in the paper's order; an unknown one is refused."
-    for name in set(only or []) - set(TITLES): raise CompanionError('there is no such notebook', name, f'choose from {", ".join(TITLES)}')
+    for name in set(only or []) - set(TITLES):
+        raise CompanionError('there is no such notebook', name, f'choose from {", ".join(TITLES)}')
     return list(TITLES) if everything else [n for n in TITLES if n in (only or PAPER)]
 
 # %% ../nbs/11i_report.ipynb #61a8a9e4
@@ -50,14 +69,18 @@ def parameters_for(
     names: list[str], # notebooks
     given: list[str], # 'diagnosis=table.csv', 'volumes=300'
 ) -> dict[str, dict]: # notebook -> its own parameters
-    "Numbers, True, False and None are read as Python has them, an existing file as its whole path, the rest as text. A parameter that none of the notebooks has, or that has an option of its own, is refused."
+    """Numbers, True, False and None are read as Python has them, an existing file as its whole path, the rest as text.
+    A parameter that none of the notebooks has, or that has an option of its own, is refused."""
     study = {f.name for f in dataclasses.fields(Study)}
     has = {n: papermill.inspect_notebook(str(notebooks()/'paper'/f'{n}.ipynb')).keys() - study for n in names}
     for g in given:
-        if '=' not in g: raise CompanionError('a parameter is a name, an equals sign and a value', g, f'write {g}=VALUE')
+        if '=' not in g:
+            raise CompanionError('a parameter is a name, an equals sign and a value', g, f'write {g}=VALUE')
     values = {k: _value(v) for k, _, v in (g.partition('=') for g in given)}
-    for k in values:
-        if not any(k in own for own in has.values()): raise CompanionError(f'none of {", ".join(names)} has such a parameter of its own', k, 'they have ' + (', '.join(sorted(set().union(*has.values()))) or 'none'))
+    known = set().union(*has.values())
+    for k in values.keys() - known:
+        raise CompanionError(f'none of {", ".join(names)} has such a parameter of its own', k,
+                             f'they have {", ".join(sorted(known)) or "none"}')
     return {n: {k: v for k, v in values.items() if k in has[n]} for n in names}
 
 def _value(text: str):
@@ -67,42 +90,57 @@ def _value(text: str):
     except (ValueError, SyntaxError): return text
 
 # %% ../nbs/11i_report.ipynb #9e07bff9
+_PARTS = {'.py', '.yaml', '.json', '.j2', '.txt'}   # files of the package that an output may depend on
+
 def package_key() -> str:
     "Key of the package's code, recipes and templates."
     here = Path(__file__).parent
-    return content_key([(p.relative_to(here).as_posix(), p) for p in sorted(here.rglob('*')) if p.suffix in {'.py', '.yaml', '.json', '.j2', '.txt'}])
+    return content_key([(p.relative_to(here).as_posix(), p) for p in sorted(here.rglob('*')) if p.suffix in _PARTS])
 
 def commit() -> str:
     "The clone's commit, with a plus where tracked files were changed since; '' without git."
-    def git(*args): return subprocess.run(['git', '-C', str(Path(__file__).parent), *args], capture_output=True, text=True, timeout=30)
+    def git(*args):
+        command = ['git', '-C', str(Path(__file__).parent), *args]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30)
     try: head, changed = git('rev-parse', '--short', 'HEAD'), git('status', '--porcelain', '--untracked-files=no')
     except (OSError, subprocess.TimeoutExpired): return ''
     return head.stdout.strip() + '+' * bool(changed.stdout.strip()) if head.returncode == 0 else ''
 
 # %% ../nbs/11i_report.ipynb #5d7b3e56
+_LIBRARIES = ('matplotlib', 'numpy', 'pandas', 'torch', 'scikit-learn')   # whose versions may change an output
+
 def notebook_key(study: Study, name: str, own: dict | None = None) -> str:
     "What the outputs of a paper notebook depend on; of its `own` parameters, files by what is in them."
     cells = [c.source for c in nbformat.read(notebooks()/'paper'/f'{name}.ipynb', 4).cells]
     data = [r.table['key'].tolist() for r in (study.images, study.radiomics)] + [study.ledger.to_csv()]
     own = {k: Path(v) if isinstance(v, str) and Path(v).is_file() else v for k, v in (own or {}).items()}
-    return content_key(cells, data, own, study.protocol, study.caption, package_key(), versions('matplotlib', 'numpy', 'pandas', 'torch', 'scikit-learn'))
+    made_with = package_key(), versions(*_LIBRARIES)
+    return content_key(cells, data, own, study.protocol, study.caption, *made_with)
 
 def outputs(study: Study, name: str) -> list[Path]:
     "Files that a notebook wrote: those that begin with its name."
-    return sorted(p for d in ('tables', 'figures', 'notebooks') for p in (study.folder/d).glob(f'{name}[._]*') if p.suffix != '.done')
+    found = (p for d in ('tables', 'figures', 'notebooks') for p in (study.folder/d).glob(f'{name}[._]*'))
+    return sorted(p for p in found if p.suffix != '.done')
 
 # %% ../nbs/11i_report.ipynb #6fcec6ef
 def holds(study: Study, name: str, key: str) -> bool:
     "Whether a notebook was run with this key and none of its outputs has changed since."
     try: done = json.loads((study.folder/'notebooks'/f'{name}.done').read_text())
     except (OSError, ValueError): return False
-    return done['key'] == key and all((study.folder/f).is_file() and file_digest(study.folder/f) == d for f, d in done['files'].items())
+    as_it_was = lambda f, digest: (study.folder/f).is_file() and file_digest(study.folder/f) == digest
+    return done['key'] == key and all(as_it_was(*f) for f in done['files'].items())
 
 # %% ../nbs/11i_report.ipynb #1be8c3ad
+_LOCAL = {f'{script}_url': '' for script in ('mathjax', 'require_js', 'jquery', 'mermaid_js')}   # none is asked for
+_BACK = '[The report](../report/index.html)'
+
 def _html(notebook: Path, title: str) -> str:
-    "An executed notebook as one page that asks the network for nothing."
-    exporter = nbconvert.HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True, mathjax_url='', require_js_url='', jquery_url='', mermaid_js_url='')
-    return exporter.from_notebook_node(nbformat.read(notebook, 4), resources={'metadata': {'name': title}})[0]
+    "An executed notebook of the paper as one page that asks the network for nothing."
+    entries = bibliography(notebooks()/'references.bib')
+    nb = standalone(nbformat.read(notebook, 4), f'paper/{notebook.name}', entries)
+    nb.cells.insert(0, nbformat.v4.new_markdown_cell(_BACK))
+    exporter = nbconvert.HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True, **_LOCAL)
+    return exporter.from_notebook_node(nb, resources={'metadata': {'name': title}})[0]
 
 # %% ../nbs/11i_report.ipynb #32b7b5d8
 def _told(name: str, e: papermill.PapermillExecutionError) -> Exception:
@@ -121,15 +159,18 @@ def run_notebook(
 ):
     "Run a paper notebook through papermill; what came out, and from what, is kept beside it."
     start, folder = time.perf_counter(), study.folder/'notebooks'
-    given = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)} | own | dict(out=str(study.folder.resolve()), data=study.data and str(Path(study.data).resolve()))
+    given = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)} | own
+    given |= dict(out=str(study.folder.resolve()), data=study.data and str(Path(study.data).resolve()))
     for p in folder.glob(f'.tmp*.{name}.ipynb'): p.unlink()          # of a run that was killed
+    how = dict(kernel_name='python3', cwd=str(notebooks()), progress_bar=False, extra_arguments=['--log-level=ERROR'])
     with atomic(folder/f'{name}.ipynb') as tmp:
-        try: papermill.execute_notebook(notebooks()/'paper'/f'{name}.ipynb', tmp, given, kernel_name='python3', cwd=str(notebooks()), progress_bar=False,
-                                        extra_arguments=['--log-level=ERROR'])
+        try: papermill.execute_notebook(notebooks()/'paper'/f'{name}.ipynb', tmp, given, **how)
         except papermill.PapermillExecutionError as e: raise _told(name, e) from None
     write_text(folder/f'{name}.html', _html(folder/f'{name}.ipynb', TITLES[name]))
     files = {p.relative_to(study.folder).as_posix(): file_digest(p) for p in outputs(study, name)}
-    write_json(folder/f'{name}.done', {'key': key, 'files': files, 'source': study.source, 'quick': study.quick, 'protocol': study.protocol.key(), 'package': package_key(), 'commit': commit(), 'seconds': round(time.perf_counter() - start, 1)})
+    about = dict(source=study.source, quick=study.quick, protocol=study.protocol.key(), package=package_key())
+    seconds = round(time.perf_counter() - start, 1)
+    write_json(folder/f'{name}.done', dict(key=key, files=files, **about, commit=commit(), seconds=seconds))
 
 # %% ../nbs/11i_report.ipynb #1683877e
 def _run(name: str, study: Study, own: dict, keys: dict): run_notebook(study, name, own[name], keys[name])
@@ -142,34 +183,48 @@ def run_notebooks(
     "Run the paper notebooks whose outputs do not hold."
     keys = {n: notebook_key(study, n, own[n]) for n in names}
     due = [n for n in names if not holds(study, n, keys[n])]
-    for _ in pmap(partial(_run, study=dataclasses.replace(study), own=own, keys=keys), due, study.parallel['workers'], desc='notebooks'): pass
+    one = partial(_run, study=dataclasses.replace(study), own=own, keys=keys)
+    for _ in pmap(one, due, study.parallel['workers'], desc='notebooks'): pass
     return due
 
 # %% ../nbs/11i_report.ipynb #38211103
 def conclusion(notebook: Path) -> str:
-    "Markdown that the cells after the heading 'What it shows' (or 'means') of an executed notebook printed; '' where there is none."
+    "Markdown that an executed notebook printed after its heading 'What it shows' (or 'means'); '' where there is none."
     cells = nbformat.read(notebook, 4).cells
-    after = max((i for i, c in enumerate(cells) if c.cell_type == 'markdown' and '## What it' in c.source), default=len(cells))
-    said = [o.data.get('text/markdown', '') for c in cells[after:] if c.cell_type == 'code' for o in c.outputs if 'data' in o]
+    ends = [i for i, c in enumerate(cells) if c.cell_type == 'markdown' and '## What it' in c.source]
+    after = cells[max(ends, default=len(cells)):]
+    said = [o.data.get('text/markdown', '') for c in after if c.cell_type == 'code' for o in c.outputs if 'data' in o]
     return '\n\n'.join(t for t in said if t)
 
 # %% ../nbs/11i_report.ipynb #005fd07a
 def _picture(path: Path) -> str: return 'data:image/png;base64,' + base64.b64encode(path.read_bytes()).decode()
 
+def _said(executed: Path) -> str:
+    "An executed notebook's conclusion as HTML; '' where it was not run."
+    if not executed.is_file(): return ''
+    say = words_for(nbformat.read(executed, 4), f'paper/{executed.name}', bibliography(notebooks()/'references.bib'))
+    return markdown2html(say(conclusion(executed)))
+
+def _shown(table: pd.DataFrame) -> str: return table.to_html(index=False, border=0)
+
 def _items(study: Study, name: str) -> dict:
     "What the page shows of one notebook: its tables, pictures and captions."
-    files = outputs(study, name)
+    tables, figures = ([p for p in outputs(study, name) if p.suffix == kind] for kind in ('.csv', '.png'))
     text = lambda p: p.with_suffix('.txt').read_text().strip()
-    executed = study.folder/'notebooks'/f'{name}.ipynb'
-    return dict(name=name, title=TITLES[name], link=f'../notebooks/{name}.html', said=nbconvert.filters.markdown2html(conclusion(executed)) if executed.is_file() else '',
-                tables=[dict(html=pd.read_csv(p, dtype=str, keep_default_na=False).to_html(index=False, border=0), caption=text(p)) for p in files if p.suffix == '.csv'],
-                figures=[dict(src=_picture(p), caption=text(p), stem=p.stem) for p in files if p.suffix == '.png'])
+    read = lambda p: pd.read_csv(p, dtype=str, keep_default_na=False)
+    return dict(name=name, title=TITLES[name], link=f'../notebooks/{name}.html',
+                said=_said(study.folder/'notebooks'/f'{name}.ipynb'),
+                tables=[dict(html=_shown(read(p)), caption=text(p)) for p in tables],
+                figures=[dict(src=_picture(p), caption=text(p), stem=p.stem) for p in figures])
 
 # %% ../nbs/11i_report.ipynb #28dd83a2
+_MADE_WITH = ('numpy', 'scipy', 'scikit-learn', 'torch', 'transformers', 'pyradiomics', 'SimpleITK', 'PyWavelets', 'numba',
+             'pylidc', 'autorad-lung')
+_MAP = ['file', 'notebook', 'source', 'quick', 'protocol', 'commit']   # columns
+
 def environment() -> dict[str, str]:
     "Versions that the numbers were made with."
-    libs = versions('numpy', 'scipy', 'scikit-learn', 'torch', 'transformers', 'pyradiomics', 'SimpleITK', 'PyWavelets', 'numba', 'pylidc', 'autorad-lung')
-    return {'python': platform.python_version(), 'machine': platform.machine()} | libs
+    return {'python': platform.python_version(), 'machine': platform.machine()} | versions(*_MADE_WITH)
 
 def map_table(study: Study) -> pd.DataFrame:
     "Every table and figure of the study's folder, with its notebook, source, protocol hash and commit."
@@ -177,9 +232,9 @@ def map_table(study: Study) -> pd.DataFrame:
     for name in TITLES:
         try: done = json.loads((study.folder/'notebooks'/f'{name}.done').read_text())
         except (OSError, ValueError): continue
-        rows += [{'file': f, 'notebook': f'nbs/paper/{name}.ipynb', 'source': done.get('source', ''), 'quick': done.get('quick', ''), 'protocol': done.get('protocol', ''), 'commit': done.get('commit', '')}
-                 for f in done['files'] if f.endswith(('.csv', '.png', '.svg'))]
-    return pd.DataFrame(rows, columns=['file', 'notebook', 'source', 'quick', 'protocol', 'commit'])
+        about = {'notebook': f'nbs/paper/{name}.ipynb'} | {k: done.get(k, '') for k in _MAP[2:]}
+        rows += [{'file': f} | about for f in done['files'] if f.endswith(('.csv', '.png', '.svg'))]
+    return pd.DataFrame(rows, columns=_MAP)
 
 # %% ../nbs/11i_report.ipynb #8921b310
 def write_report(
@@ -187,19 +242,25 @@ def write_report(
     names: list[str], # notebooks to show
 ) -> Path:            # the page
     "Write `report/index.html` of a study, and the nodule explorer beside it."
-    template = jinja2.Environment(autoescape=True).from_string((Path(__file__).parent/'report.html.j2').read_text())
-    write_text(study.folder/'report'/'map.csv', (made := map_table(study)).to_csv(index=False, lineterminator='\n'))
-    changed = study.protocol.table().query('value != default')[['field', 'value', 'default', 'paper', 'why']]
-    page = template.render(caption=study.caption, sections=[_items(study, n) for n in names], environment=environment(), package=package_key(),
-        ledger=cohort.ledger_summary(study.ledger).to_html(index=False, border=0), quarantine=study.quarantine.to_html(index=False, border=0) if len(study.quarantine) else '',
-        protocol=study.protocol.table().to_html(index=False, border=0), changed=set(changed.field), study=study, key=study.protocol.key(), headline=headline_of(study), explorer=write_explorer(study, study.folder/'report').name, map=made.to_html(index=False, border=0),
-        coverage=str(getattr(study.input, 'extraction', '')))
+    template = (Path(__file__).parent/'report.html.j2').read_text()
+    made = map_table(study)
+    write_text(study.folder/'report'/'map.csv', made.to_csv(index=False, lineterminator='\n'))
+    about = dict(study=study, caption=study.caption, key=study.protocol.key(), package=package_key(), site=SITE,
+                 environment=environment(), changed=set(study.protocol.table().query('value != default').field),
+                 coverage=str(getattr(study.input, 'extraction', '')))
+    tables = dict(ledger=_shown(cohort.ledger_summary(study.ledger)), map=_shown(made),
+                  quarantine=_shown(study.quarantine) if len(study.quarantine) else '')
+    explorer = write_explorer(study, study.folder/'report').name
+    page = jinja2.Environment(autoescape=True).from_string(template).render(
+        **about, **tables, sections=[_items(study, n) for n in names], headline=headline_of(study), explorer=explorer)
     write_text(study.folder/'report'/'index.html', page)
     return study.folder/'report'/'index.html'
 
 # %% ../nbs/11i_report.ipynb #20f1b371
-COSTS = dict(table1=50, table2=15, figure2=25, readers=175, selection=340, prompts=700, what_carries_the_signal=120, radiomic_families=660, radiomics_stability=300, encoders=680, pretraining=3600,
-             aggregation=700, robustness=620, binary=75, trust=60, pathology=40, beyond=1300)   # notebook -> processor seconds on 641 nodules
+COSTS = dict(   # notebook -> processor seconds on 641 nodules
+    table1=50, table2=15, figure2=25, readers=175, selection=340, prompts=700, what_carries_the_signal=120,
+    radiomic_families=660, radiomics_stability=300, encoders=680, pretraining=3600, aggregation=700, robustness=620,
+    binary=75, trust=60, pathology=40, beyond=1300)
 YARDSTICK_S = .081   # processor time of `_yardstick` on that machine
 
 def _yardstick() -> float:
@@ -213,16 +274,21 @@ def _yardstick() -> float:
     return best
 
 # %% ../nbs/11i_report.ipynb #1995b88d
+def _seconds(study: Study, name: str) -> float | None:
+    "How long a notebook took here; None where it was not run."
+    try: return json.loads((study.folder/'notebooks'/f'{name}.done').read_text()).get('seconds')
+    except (OSError, ValueError): return None
+
 def listing(study: Study) -> pd.DataFrame:
-    "Every notebook: name, title, whether it has been run in this folder, and minutes: its own if it was, else estimated for this machine from the nodules of the cohort and the number of workers."
-    per_minute, share = 60 * study.parallel['workers'] * YARDSTICK_S / _yardstick(), len(study.ids) / 641
-    rows = []
+    """Every notebook: name, title, whether it has been run in this folder, and minutes: its own if it was,
+    else estimated for this machine from the nodules of the cohort and the number of workers."""
+    per_minute = 60 * study.parallel['workers'] * YARDSTICK_S / _yardstick()
+    share, rows = len(study.ids) / 641, []
     for name, title in TITLES.items():
-        try: seconds = json.loads((study.folder/'notebooks'/f'{name}.done').read_text()).get('seconds')
-        except (OSError, ValueError): seconds = None
-        estimate = COSTS[name] * (share if name != 'readers' else 1) / per_minute
-        rows.append({'notebook': name, 'title': title, 'state': 'run' if seconds else 'not run', 'minutes': round(seconds / 60, 1) if seconds else round(estimate, 1), 'time is': 'measured' if seconds else 'estimated'})
-    return pd.DataFrame(rows)
+        seconds, estimate = _seconds(study, name), COSTS[name] * (share if name != 'readers' else 1) / per_minute
+        time_is = ('run', round(seconds / 60, 1), 'measured') if seconds else ('not run', round(estimate, 1), 'estimated')
+        rows.append((name, title, *time_is))
+    return pd.DataFrame(rows, columns=['notebook', 'title', 'state', 'minutes', 'time is'])
 
 # %% ../nbs/11i_report.ipynb #7c4adef4
 @dataclasses.dataclass
@@ -248,8 +314,10 @@ def reproduce(
     "The whole way: inputs, training, the paper's notebooks, the report. What is known is not computed again."
     names = chosen(only, everything)
     own = parameters_for(names, parameters or [])
-    paper, more = [n for n in names if n in PAPER], [n for n in names if n in MORE]      # the latter compute a lot, on all cores
+    paper = [n for n in names if n in PAPER]
+    more = [n for n in names if n in MORE]      # these compute a lot, on all cores
     step = Steps(6 + ('table2' in names) + bool(paper) + len(more))
+    tables = ', '.join(TITLES[n].partition(':')[0] for n in paper)
     study.store.sweep()
     step('cohort', lambda: study.ids)
     step('images and radiomics', lambda: write_features(study, folds=True))
@@ -257,8 +325,9 @@ def reproduce(
     study.need_towers()
     step('image embeddings', lambda: study.dataset)
     step('training the rows of Table 1', lambda: study.predictions(TABLE1, SEEDS))
-    if 'table2' in names: step('training the rows of Table 2', lambda: study.sweep('n_ctx', CONTEXTS, ['autorad'], SEEDS))
-    if paper: step(', '.join(TITLES[n].partition(':')[0] for n in paper), lambda: run_notebooks(study, paper, own))
+    if 'table2' in names:
+        step('training the rows of Table 2', lambda: study.sweep('n_ctx', CONTEXTS, ['autorad'], SEEDS))
+    if paper: step(tables, lambda: run_notebooks(study, paper, own))
     for n in more: step(TITLES[n], lambda: run_notebooks(study, [n], own))
     shown = [n for n in TITLES if (study.folder/'notebooks'/f'{n}.done').is_file()]
     return step('report', lambda: write_report(study, shown))

@@ -99,10 +99,10 @@ def _kept_accuracy(right, confidence, weights, shares):
 def abstention(
     predictions: pd.DataFrame,
     n_boot: int = 1000,
-    shares: np.ndarray = KEPT,
+    shares: np.ndarray | None = None, # of the nodules that the model answers for; default: `KEPT`
 ) -> pd.DataFrame:             # model, kept, accuracy, low, high, gain (over answering for all), gain_low, gain_high
     "Accuracy of the most certain share of the nodules, with 95 % intervals over patients."
-    rows = []
+    rows, shares = [], KEPT if shares is None else shares
     for model, run in runs(predictions).items():
         weights = np.r_[np.ones((1, len(run.labels))), patient_weights(run.patients, n_boot)]
         each = np.mean([_kept_accuracy(p.argmax(1) == run.labels, p.max(1), weights, np.r_[shares, 1.]) for p in run.proba], axis=0)

@@ -108,13 +108,13 @@ def by_pandoc(out: Path = OUT, proc: Path | None = None) -> list[str]:
     return warned
 
 NO_RUN = '''<h1>Explorer</h1><p class="lead">Every nodule of a run, one by one.</p>
-<p>No run was beside this site when it was made. <code>make reproduce</code> makes one, with its report and its explorer;
-<code>make docs</code> then puts both here.</p>'''
+<p>No run was beside this site when it was made. <code>make reproduce</code> makes one, with its report and its
+explorer; <code>make docs</code> then puts both here.</p>'''
 LOST = '''<h1>There is no such page</h1>
 <p>Pages have no number in their address. Begin at <a href="{0}/index.html">Home</a>, or take one at the side.</p>'''
 
 def beside(out: Path, run: Path):
-    "What stands beside the notebooks' pages in both builds: the run, or a word that there is none, and a page for lost readers."
+    "What stands beside the notebooks' pages in both builds: the run, or that there is none, and a page for the lost."
     write = Writer(out)
     if not with_report(out, run):
         write(EXPLORER, title='Explorer', description='Every nodule of a run, one by one.', toc=[], body=NO_RUN)
@@ -125,7 +125,8 @@ def with_report(out: Path, run: Path) -> bool:
     if not (run/'report'/'explorer.html').is_file(): return False
     shutil.copytree(run/'report', out/'run'/'report', dirs_exist_ok=True)
     index = out/'run'/'report'/'index.html'
-    for path in {unquote(urlsplit(u).path) for u in (links(index)[0] if index.is_file() else []) if u.startswith('../')}:
+    wanted = links(index)[0] if index.is_file() else []
+    for path in {unquote(urlsplit(u).path) for u in wanted if u.startswith('../')}:
         if (found := run/'report'/path).is_file():
             to = out/'run'/'report'/path
             to.parent.mkdir(parents=True, exist_ok=True)
@@ -150,8 +151,8 @@ def rightly(text: str, name: str, home: dict, ids: dict) -> str:
     def one(m):
         page = home[name].get(m['name'], '') if name in home else m['page']
         return f'<a href="{SITE}/{page}#{m["at"]}">{m["said"]}</a>' if m['at'] in ids.get(page, ()) else m['said']
-    text = re.sub(rf'<a [^>]*href="{SITE}/(?P<page>[\w/]+\.html)#(?P<at>(?P<name>\w+)[^"]*)"[^>]*>(?P<said><code>[^<]*</code>)</a>',
-                  one, text)
+    text = re.sub(rf'<a [^>]*href="{SITE}/(?P<page>[\w/]+\.html)#(?P<at>(?P<name>\w+)[^"]*)"[^>]*>'
+                  r'(?P<said><code>[^<]*</code>)</a>', one, text)
     return re.sub(rf'\[`([^`\]]+)`\]\({SITE}[^)]*\)', r'`\1`', text)
 
 def nearby(out: Path):
@@ -163,7 +164,8 @@ def nearby(out: Path):
         old, root = p.read_text(encoding='utf-8'), os.path.relpath(out, p.parent)
         text = rightly(old, name, home, ids)
         if name != '404.html':         # shown at any address
-            text = re.sub(rf'(<a\b[^>]*?\bhref="){SITE}/([^"]*)', lambda m: f'{m[1]}{root}/{m[2] or "index.html"}', text)
+            here = lambda m: f'{m[1]}{root}/{m[2] or "index.html"}'
+            text = re.sub(rf'(<a\b[^>]*?\bhref="){SITE}/([^"]*)', here, text)
         text = re.sub(r'<script[^>]*src="https://cdnjs\.cloudflare\.com/[^"]*"[^>]*></script>\s*', '', text)
         text = re.sub(r"<script[^>]*>\s*define\('jquery'.*?</script>\s*", '', text)
         if text != old: p.write_text(text, encoding='utf-8')
@@ -198,9 +200,10 @@ def broken(out: Path = OUT) -> list[str]:
 def leads(url: str, at: str, out: Path, read: dict) -> bool:
     "Whether an address on the page `at` leads somewhere; of other sites, it is taken for granted."
     u = urlsplit(url)
-    if url.startswith(SITE + '/'): to = os.path.normpath(out/unquote(u.path[len(urlsplit(SITE).path) + 1:] or 'index.html'))
+    path = unquote(u.path)
+    if url.startswith(SITE + '/'): to = os.path.normpath(out/(path[len(urlsplit(SITE).path) + 1:] or 'index.html'))
     elif u.scheme or u.netloc: return True
-    else: to = os.path.normpath(Path(at).parent/unquote(u.path)) if u.path else at
+    else: to = os.path.normpath(Path(at).parent/path) if path else at
     if to not in read: return os.path.exists(to)
     return not u.fragment or Path(to).name == 'explorer.html' or unquote(u.fragment) in read[to][1]
 

@@ -29,6 +29,9 @@ def highlighted(source: str, language: str = 'python') -> str:
 
 def plain(text: str) -> str: return html.unescape(re.sub(r'<[^>]+>', '', text))
 
+CAPTION = r'<div class="figcaption">\s*<p>(.*?)</p>\s*</div>'
+FENCED = r'<pre\s+class="(python|sh|yaml|bash|toml)"><code>(.*?)</code></pre>'
+
 class Page:
     "One page. What is no Markdown is kept aside, and put in where pandoc has left a mark for it."
     def __init__(self, path: Path):
@@ -96,8 +99,8 @@ class Page:
     def body(self, bib: Path) -> str:
         "The page in HTML, without the frame of the site."
         made, self.warnings = through_pandoc(self.markdown(), bib)
-        made = re.sub(r'<div class="figcaption">\s*<p>(.*?)</p>\s*</div>', r'<figcaption>\1</figcaption>', made, flags=re.S)
-        made = re.sub(r'<pre\s+class="(python|sh|yaml|bash|toml)"><code>(.*?)</code></pre>', self._fenced, made, flags=re.S)
+        caption, code = (re.compile(r, re.S) for r in (CAPTION, FENCED))
+        made = code.sub(self._fenced, caption.sub(r'<figcaption>\1</figcaption>', made))
         made = re.sub(r'<p>xKEPT(\d+)x</p>', lambda m: self.kept[int(m[1])], made)
         made = made.replace('<div id="refs"', '<h2 id="references">References</h2>\n<div id="refs"')
         self.toc = [(m[1], plain(m[2])) for m in re.finditer(r'<h2[^>]* id="([^"]+)"[^>]*>(.*?)</h2>', made, re.S)]

@@ -14,7 +14,7 @@ test: $(READY)                     ## every test: each notebook by nbdev_test, t
 lab: $(READY)                      ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab nbs
 
-docs: $(READY)                     ## the Quarto site in _docs; without Quarto, the same pages through nbconvert
+docs: $(READY)                     ## the site in _docs, by Quarto; without it, the same pages through pandoc
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/docs.py
 
 readme: $(READY)                   ## README.md from nbs/index.ipynb

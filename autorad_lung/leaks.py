@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAKERS', 'EDGES_MM', 'THICKNESSES', 'STRENGTHS', 'GROUP_SCORES', 'scanners', 'thickness_group', 'acquisition',
            'kernel_of', 'kernels', 'common', 'reduced', 'guess', 'strength', 'handed_round', 'recall_mean', 'probe',
-           'probe_scores', 'by_group', 'with_holm']
+           'probe_table', 'probe_scores', 'by_group', 'with_holm']
 
 # %% ../nbs/09d_leaks.ipynb #395c1478
 import functools
@@ -222,15 +222,10 @@ def probe_table(
     parts, how = {n: np.asarray(x, float) for n, x in parts.items()}, (n_folds, permutations, seed)
     items = {n: (x, y, patients, units, *how) for n, x in parts.items()}
     about = versions('numpy', 'scikit-learn')
-<<<<<<< ours
-    keys = {n: content_key('leak', 1, STRENGTHS, x, y, [str(p) for p in patients], [str(u) for u in units], n_folds, permutations, seed, about) for n, (x, *_) in items.items()}
-    rows = row_table(_one, items, keys, store, 'leak', about, strict=True, **{'desc': 'probes', **parallel})
-=======
     who, where = [str(p) for p in patients], [str(u) for u in units]
     key = lambda x: content_key('leak', 1, STRENGTHS, x, y, who, where, *how, about)
     keys = {n: key(x) for n, x in parts.items()}
-    rows = row_table(_one, items, keys, store, 'leak', about, **{'desc': 'probes', **parallel})
->>>>>>> theirs
+    rows = row_table(_one, items, keys, store, 'leak', about, strict=True, **{'desc': 'probes', **parallel})
     at = {k: i for i, k in enumerate(rows.table['key'])}
     return {n: {a: v[at[keys[n]]] for a, v in rows.arrays.items()} for n in parts}
 

@@ -249,12 +249,12 @@ class Outputs(Inputs):
         return self.input.caption.rstrip('. ') + ('; a quick look at a part of the cohort' if self.quick else '')
 
     def save_table(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
-        "Write `tables/name.csv` and its caption, and give the table back to be shown."
-        folder = self.folder/'tables'
-        flat = table.reset_index() if table.index.name else table
-        write_text(folder/f'{name}.csv', flat.to_csv(index=False, lineterminator='\n'))
+        "Write `tables/name.csv` and its caption; give the table back to be shown, with all names in one line."
+        folder, first = self.folder/'tables', table.index.name
+        written = table.reset_index() if first else table
+        write_text(folder/f'{name}.csv', written.to_csv(index=False, lineterminator='\n'))
         write_text(folder/f'{name}.txt', self.caption + '\n')
-        return table
+        return table.rename_axis(index=None, columns=first) if first else table
 
     def save_figure(self, name: str, fig, dpi: int = 150):
         "Write `figures/name.png` (300 dpi for print) and `.svg` with the caption beside them."

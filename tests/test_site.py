@@ -1,115 +1,284 @@
-"The site, as it is made where Quarto is absent: every notebook in the sidebar, every link, picture, figure and citation leads somewhere, and pages that read well in a real browser, dark, on a phone, without a network."
-import re, sys
+"""The site. Quarto is in no package registry, so what it does is stood in for: nbdev's own processing of the notebooks,
+the settings that broke once, and a current pandoc, which is what Quarto reads with. The pages that come out are checked
+for dead links, raw marks and lost text, and looked at in a real browser: dark, on a phone, without a network."""
+import ast, re, shutil, sys
+import nbformat
 import pytest
+import yaml
 from browser import Browser, find
 from conftest import ROOT, once
+from autorad_lung import report
+from autorad_lung.references import SITE, page_name
 
 sys.path.insert(0, str(ROOT/'tools'))
 import docs, pages
 
 PHONE = dict(width=390, height=844)
-NOTEBOOKS = sorted(p.relative_to(ROOT/'nbs').as_posix() for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+NOTEBOOKS = docs.notebooks()
+PAGES = {page_name(n): n for n in NOTEBOOKS}
+cells = lambda name: nbformat.read(docs.NBS/name, 4).cells
+is_module = lambda name: any(re.search(r'^#\| *default_exp', c.source, re.M) for c in cells(name))
 
 @pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    "All pages, with no run beside them, made once for all workers of pytest-xdist."
-    return once(tmp_path_factory, 'site', lambda d: docs.by_nbconvert(d, d/'no run'))
+def processed(tmp_path_factory):
+    "All notebooks as nbdev prepares them for Quarto, and `said`, what it said; made once for all workers."
+    def make(d):
+        said = docs.processed(d)
+        (d/'said').write_text(said)
+    return once(tmp_path_factory, 'processed', make)
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory, processed):
+    "All pages, with no run beside them, and `warned`, what pandoc warned of."
+    if pages.pandoc() is None: pytest.skip(pages.ABSENT)
+    def make(d):
+        warned = docs.by_pandoc(d, processed)
+        docs.beside(d, d/'no run')
+        docs.nearby(d)
+        (d/'warned').write_text('\n'.join(warned))
+    return once(tmp_path_factory, 'site', make)
 
 @pytest.fixture(scope='module')
 def browser():
     if not find(): pytest.skip('no Chromium here: install the package chromium')
     with Browser() as b: yield b
 
-def test_every_notebook_stands_in_the_sidebar_once():
-    titles = {n: n for n in NOTEBOOKS}
-    hrefs = [l['href'] for l in docs.leaves(docs.sidebar(titles))]
-    assert sorted(hrefs) == sorted([n.replace('.ipynb', '.html') for n in NOTEBOOKS] + [docs.EXPLORER])
-    tops = [i['text'] for i in docs.sidebar(titles | {'index.ipynb': 'Home'})]
-    assert tops == ['Home', 'One nodule, start to end', 'The paper', 'What the paper leaves open', 'The method', 'Data', 'Your own nodules', 'Scaling out', 'What we found', 'Explorer', 'Reference']
+# ---- what Quarto is given
+def test_nbdev_prepares_every_notebook_without_a_word(processed):
+    assert (processed/'said').read_text() == ''            # a mixed cell of imports and other code is warned of here
+    made = {p.relative_to(processed).as_posix(): nbformat.read(p, 4) for p in processed.rglob('*.ipynb')}
+    assert sorted(made) == NOTEBOOKS
+    outputs = {n: [o for c in nb.cells if c.cell_type == 'code' for o in c.outputs] for n, nb in made.items()}
+    wrong = lambda o: o.output_type == 'error' or 'Traceback' in str(o)
+    assert [n for n, out in outputs.items() if any(map(wrong, out))] == []
+    front = {n: yaml.safe_load(nb.cells[0].source.strip().strip('-')) for n, nb in made.items()}
+    assert {n: f['output-file'] for n, f in front.items()} == {n: page_name(n).split('/')[-1] for n in NOTEBOOKS}
+    assert [n for n, f in front.items() if not f.get('description')] == []
 
-def test_every_page_renders_and_all_that_it_names_is_there(site):
+def test_a_first_cell_is_a_title_and_a_line():
+    for n in NOTEBOOKS:         # nbdev throws away what else stands there
+        first = next(c.source for c in cells(n) if c.cell_type == 'markdown')
+        assert re.fullmatch(r'# [^\n]+\n> [^\n]+', first.strip()), n
+
+def test_what_the_settings_must_be():
+    s = docs.settings()
+    assert set(s['format']) == {'html'}                    # a commonmark twin of each page stops the build
+    html = s['format']['html']
+    assert html['theme'] == {'light': ['cosmo', 'styles.scss'], 'dark': ['darkly', 'styles.scss']}
+    layers = re.findall(r'^/\*-- scss:(\w+) --\*/$', (docs.NBS/'styles.scss').read_text(), re.M)
+    assert layers == ['defaults', 'rules'] and (docs.NBS/'styles.scss').read_text().startswith('/*--')
+    assert html['code-fold'] == 'show' and html['html-math-method'] == 'mathml'
+    web = s['website']
+    assert web['repo-subdir'] == 'nbs' and (docs.NBS/web['favicon']).is_file() and (docs.NBS/web['image']).is_file()
+    assert [i['href'] for i in web['navbar']['left'] if i['href'] not in NOTEBOOKS] == []
+    assert web['repo-url'] in [i['href'] for i in web['navbar']['right']]
+    stub = yaml.safe_load((docs.NBS/'_quarto.yml').read_text())
+    assert stub['metadata-files'] == ['nbdev.yml', '../_quarto.yml']
+
+def test_the_answer_comes_before_the_code():
+    "Pages that are no module say so in their front matter; the card is the picture of Home."
+    front = {n: ''.join(c.source for c in cells(n) if c.cell_type == 'raw') for n in NOTEBOOKS if not is_module(n)}
+    assert [n for n, text in front.items() if 'code-fold: true' not in text] == []
+    assert 'image: images/card.png' in front['index.ipynb']
+
+def test_a_list_has_a_line_before_it():
+    "pandoc, unlike Jupyter, sees no list without it."
+    item = r'(?:[-*+]|\d+[.)])[ \t]'
+    close = re.compile(rf'^(?![ \t]*{item}|[ \t]*$|[#>|<]|:::|```|[ ]{{2}})[^\n]+\n{item}+\S[^\n]*', re.M)
+    bare = lambda text: re.sub(r'^```.*?^```', '', text, flags=re.M | re.S)
+    assert close.search('So:\n- one') and close.search('So:\n1. one')
+    assert not close.search('So:\n\n- one\n  more\n- two')
+    found = [f'{n}: {m[0]}' for n in NOTEBOOKS for text in written(n) for m in close.finditer(bare(text))]
+    assert found == []
+
+def test_readme_is_left_alone_by_quarto(monkeypatch):
+    "nbdev_docs writes README.md anew where it is older than the index."
+    ran = []
+    monkeypatch.setattr(docs.subprocess, 'run', lambda command, **how: ran.append((command, how)))
+    docs.by_quarto()
+    assert ran == [(['nbdev_docs'], dict(cwd=ROOT, check=True))]
+    assert (ROOT/'README.md').stat().st_mtime >= (docs.NBS/'index.ipynb').stat().st_mtime
+
+# ---- the sidebar
+def test_every_notebook_stands_in_the_sidebar_once():
+    titles = docs.titles()
+    hrefs = [l['href'] for l in docs.leaves(docs.sidebar(titles))]
+    assert len(PAGES) == len(NOTEBOOKS) and sorted(hrefs) == sorted([*PAGES, docs.EXPLORER])
+    tops = [i['text'] for i in docs.sidebar(titles | {'index.ipynb': 'Home'})]
+    assert tops == ['Home', 'One nodule, start to end', 'What we found', 'The paper', 'What the paper leaves open',
+                    'The method, in code', 'Data', 'Your own nodules', 'Scaling out', 'A run, nodule by nodule',
+                    'Reference']
+    sections = [i['text'] for top in docs.sidebar(titles) for i in [top, *top.get('inside', [])] if 'inside' in i]
+    assert set(sections).isdisjoint(titles.values())       # no section is named as a page is
+
+# ---- what comes out
+def test_every_page_is_there_and_all_that_it_names(site):
     made = {p.relative_to(site).as_posix() for p in site.rglob('*.html')}
-    assert made == {n.replace('.ipynb', '.html') for n in NOTEBOOKS} | {docs.EXPLORER} and docs.broken(site) == []
-    assert 'make reproduce' in (site/docs.EXPLORER).read_text()
+    assert made == {*PAGES, docs.EXPLORER, '404.html'}
+    assert docs.broken(site) == [] and (site/'warned').read_text() == ''
+    assert 'make reproduce' in (site/docs.EXPLORER).read_text() and SITE in (site/'404.html').read_text()
+
+def written(name):
+    "What a notebook says in Markdown: its cells but the first, and the outputs of those that are shown."
+    shown = [c for c in cells(name) if not (c.cell_type == 'code' and re.search(r'^#\| *hide', c.source, re.M))]
+    text = [c.source for c in shown if c.cell_type == 'markdown'][1:]
+    outputs = [o.get('data', {}).get('text/markdown', '') for c in shown if c.cell_type == 'code' for o in c.outputs]
+    return text + [o for o in outputs if o]
+
+NO_WORDS = r'`[^`]*`|\$[^$]*\$|\[?@[^\s\]]+\]?|\]\([^)]*\)|\{[^}]*\}|<[^>]*>|[^A-Za-z\s]+'
+
+def test_no_page_lacks_what_its_notebook_says(site):
+    for page, name in PAGES.items():
+        has = ' '.join(re.findall(r'[A-Za-z]+', pages.plain((site/page).read_text())))
+        texts = (re.sub(r'```.*?```', '', text, flags=re.S) for text in written(name))
+        runs = [' '.join(r.split()) for text in texts for r in re.split(NO_WORDS, text)]
+        lost = [r for r in runs if r.count(' ') > 2 and r not in has]
+        assert len(runs) > 3 and lost == [], (page, lost[:3])
+
+def test_a_module_s_page_shows_its_code(site):
+    text = pages.plain((site/'metanet.html').read_text())
+    assert 'nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, width)' in text and 'Exported source' in text
+    folded = (site/'paper/table1.html').read_text()
+    assert folded.count('<details class="fold">') > 10 and '<details class="fold" open>' not in folded
 
 def test_what_would_be_seen(tmp_path):
-    (tmp_path/'a.html').write_text('<p id="here"><a href="nowhere.html">x</a><a href="#here">y</a><a href="b.html#gone">z</a><img src="https://example.org/a.png"> ?@fig-x, @fig-y, [@key]</p><pre>@fig-code</pre>')
+    (tmp_path/'a.html').write_text('<p id="here"><a href="nowhere.html">x</a><a href="#here">y</a>'
+                                   '<a href="b.html#gone">z</a><img src="https://example.org/a.png">'
+                                   f'<a href="{SITE}/b.html">u</a><a href="{SITE}/c.html">v</a>'
+                                   ' ?@fig-x, @fig-y, [@key]</p><pre>@fig-code</pre>')
     (tmp_path/'b.html').write_text('<img src="lost.png">')
-    assert docs.broken(tmp_path) == ['a.html: nowhere.html', 'a.html: b.html#gone', 'a.html: ?@fig-x', 'a.html: @fig-y', 'a.html: [@key]', 'b.html: lost.png']
+    assert docs.broken(tmp_path) == ['a.html: nowhere.html', 'a.html: b.html#gone', f'a.html: {SITE}/c.html',
+                                     'a.html: ?@fig-x', 'a.html: @fig-y', 'a.html: [@key]', 'b.html: lost.png']
 
-def cell(kind, source, outputs=()):
-    import nbformat
-    return nbformat.from_dict(dict(cell_type=kind, source=source, metadata={}, outputs=list(outputs)))
+def test_a_word_is_no_link_to_a_namesake():
+    home, ids = {'x.html': {'own': 'x.html', 'taken': 'y.html'}}, {'x.html': {'own'}, 'y.html': {'taken', 'other'}}
+    link = lambda page, name: f'<a href="{SITE}/{page}#{name}"><code>{name}</code></a>'
+    assert docs.rightly(link('z.html', 'own') + link('z.html', 'taken'), 'x.html', home, ids) == \
+        link('x.html', 'own') + link('y.html', 'taken')
+    assert docs.rightly(link('y.html', 'other'), 'x.html', home, ids) == '<code>other</code>'    # x does not import it
+    assert docs.rightly(link('y.html', 'other'), 'paper/a.html', home, ids) == link('y.html', 'other')
+    assert docs.rightly(f'# of [`own`]({SITE}/z.html#own)', 'x.html', home, ids) == '# of `own`'
 
-def page(*cells):
-    import nbformat
-    return pages.Page('x.ipynb', nbformat.from_dict(dict(cells=list(cells), metadata={}, nbformat=4, nbformat_minor=5)), pages.bibliography(docs.NBS/'references.bib'))
+def test_a_preview_stays_where_it_is(tmp_path):
+    (tmp_path/'paper').mkdir()
+    widgets = '<script src="https://cdnjs.cloudflare.com/ajax/libs/require.js/2.3.6/require.min.js"></script>\n'
+    define = "<script type=\"application/javascript\">define('jquery', [],function() {return window.jQuery;})</script>"
+    a = tmp_path/'paper'/'a.html'
+    a.write_text(f'{widgets}{define}<a class="x" href="{SITE}/">s</a><a href="{SITE}/b.html">b</a>')
+    docs.nearby(tmp_path)
+    assert a.read_text() == '<a class="x" href="../index.html">s</a><a href="../b.html">b</a>'
 
-PICTURE = dict(output_type='display_data', data={'image/png': 'AAAA'}, metadata={})
-
-def test_figures_are_numbered_and_referred_to():
-    p = page(cell('markdown', '# T\n> about\n\nSee @fig-b and @tbl-c, not `@fig-b`; ?@fig-none is not here: @fig-none.'), cell('code', '#| label: fig-a\n#| fig-cap: "One"\n#| echo: false\n1', [PICTURE]),
-             cell('code', '#| label: tbl-c\n#| tbl-cap: Three, [@lidc]\n1', [dict(output_type='execute_result', data={'text/html': '<style scoped>x</style><table></table>'}, metadata={})]), cell('code', '#| label: fig-b\n#| fig-cap: "Two: $x_i$"\n2', [PICTURE]))
-    made = p.body()
-    assert '<a href="#fig-b">Figure&nbsp;2</a> and <a href="#tbl-c">Table&nbsp;1</a>' in made and '<code>@fig-b</code>' in made and made.count('?@fig-none') == 2 and '<p class="lead">about</p>' in made
-    assert '<figure id="fig-a"><img src="data:image/png;base64,AAAA" alt="One"><figcaption>Figure 1: One</figcaption></figure>' in made
-    assert re.search(r'<figure id="tbl-c"><figcaption>Table 1: Three, \(<a href="#ref-lidc">Armato et al. 2011</a>\)</figcaption><div class="wide"><table></table>', made) and 'Figure 2: Two: <svg' in made and p.cited == ['lidc']
-
-def test_citations():
-    p = page(cell('markdown', '# T\n\nOf [@coop; @nadeau2003, p. 3], by @holm1979 and @van_nobody; [@nobody].'))
-    made = p.body()
-    assert '(<a href="#ref-coop">Zhou et al. 2022</a>; <a href="#ref-nadeau2003">Nadeau and Bengio 2003, p. 3</a>)' in made and '<a href="#ref-holm1979">Holm (1979)</a> and @van_nobody; ?@nobody.' in made
-
-def test_the_bibliography_is_whole():
-    found = pages.bibliography(docs.NBS/'references.bib')
-    assert len(found) == (docs.NBS/'references.bib').read_text().count('\n@') + 1
-    for key, f in found.items():
-        assert f['authors'][0] and f['title'] and re.fullmatch(r'(19|20)\d\d', f['year']) and re.fullmatch(r'(10\.\d{4,}/\S+)?', f.get('doi', '')) and re.fullmatch(r'(\d{4}\.\d{5})?', f.get('eprint', '')), key
-    assert found['pyradiomics']['short'] == 'van Griethuysen et al.' and found['autoradlung2025']['link'] == 'https://arxiv.org/abs/2503.20662'
-
-def test_formulas_are_drawn(site):
-    assert '<svg class="math"' in pages.formula(r'\frac{a}{b}') and pages.formula(r'\nosuchthing{') == r'<code>\nosuchthing{</code>'
-    text = (site/'04a_radiomics_fast.html').read_text()
-    assert text.count('class="math') > 10 and not re.search(r'[^\\]\$[A-Za-z\\]', re.sub(r'<pre.*?</pre>|<code.*?</code>', '', text, flags=re.S))
-
-def test_a_run_s_report_goes_with_the_site(tmp_path):
+# ---- beside a report
+def test_a_run_s_report_goes_with_the_site(site, tmp_path):
+    "With the executed notebooks, as a run writes them: no raw mark on them, and links that lead to pages of this site."
     run, out = tmp_path/'run', tmp_path/'out'
-    for d in ('report', 'figures', 'cache'): (run/d).mkdir(parents=True)
-    (run/'report'/'index.html').write_text('<a href="explorer.html">e</a><a href="../figures/a.svg">f</a>'); (run/'report'/'explorer.html').write_text('<a href="index.html">r</a>')
-    (run/'figures'/'a.svg').write_text('<svg/>'); (run/'cache'/'large').write_text('x')
-    assert docs.with_report(out, run) and docs.broken(out) == [] and (out/docs.EXPLORER).is_file() and not (out/'run'/'cache').exists()
+    for d in ('report', 'figures', 'cache', 'notebooks'): (run/d).mkdir(parents=True)
+    names = ['table1', 'figure2', 'readers', 'beyond']
+    for n in names: (run/'notebooks'/f'{n}.html').write_text(report._html(docs.NBS/'paper'/f'{n}.ipynb', n))
+    said = ''.join(report._said(docs.NBS/'paper'/f'{n}.ipynb') for n in names)
+    listed = ''.join(f'<a href="../notebooks/{n}.html">{n}</a>' for n in names)
+    listed += '<a href="explorer.html">e</a><a href="../figures/a.svg">f</a>'
+    (run/'report'/'index.html').write_text(listed + said)
+    (run/'report'/'explorer.html').write_text(f'<a href="index.html">r</a><a href="{SITE}/">s</a>')
+    (run/'figures'/'a.svg').write_text('<svg/>')
+    (run/'cache'/'large').write_text('x')
+    shutil.copytree(site, out)
+    docs.beside(out, run)
+    docs.nearby(out)
+    assert docs.broken(out) == [] and not (out/'run'/'cache').exists()
+    table1 = (out/'run'/'notebooks'/'table1.html').read_text()
+    assert 'In Figure 1 the lines' in table1 and '<em>Figure 1.</em> Accuracy' in table1
+    assert 'href="../../protocol.html"' in table1
+    assert '../../index.html' in (out/docs.EXPLORER).read_text()
     assert not docs.with_report(tmp_path/'other', tmp_path/'nothing')
 
+# ---- a page through pandoc
+def page(tmp_path, *sources, outputs=()):
+    "A page of cells: Markdown, or code where it begins with an option."
+    def cell(source):
+        if not source.startswith('#|'): return nbformat.v4.new_markdown_cell(source)
+        return nbformat.v4.new_code_cell(source, outputs=[nbformat.v4.new_output('display_data', d) for d in outputs])
+    if pages.pandoc() is None: pytest.skip(pages.ABSENT)
+    front = nbformat.v4.new_raw_cell('---\ntitle: T\ndescription: about\n---')
+    nbformat.write(nbformat.v4.new_notebook(cells=[front, *map(cell, sources)]), tmp_path/'x.ipynb')
+    made = pages.Page(tmp_path/'x.ipynb')
+    return made, made.body(docs.NBS/'references.bib')
+
+def test_figures_are_numbered_and_referred_to(tmp_path):
+    p, made = page(tmp_path, 'See @fig-b and @tbl-c, not `@fig-b`; [w](06_metanet.ipynb#x).',
+                   '#| label: fig-a\n#| fig-cap: "One"\n#| echo: false\n1',
+                   '#| label: fig-b\n#| fig-cap: "Two: $x_i$"\n2',
+                   '#| label: tbl-c\n#| tbl-cap: Three, [@lidc]\n3', outputs=[{'image/png': 'AAAA'}])
+    assert '<h1>T</h1>\n<p class="lead">about</p>' in made and p.warnings == []
+    assert '<a href="#fig-b">Figure\xa02</a> and <a href="#tbl-c">Table\xa01</a>' in made
+    assert '<code>@fig-b</code>' in made and 'href="metanet.html#x"' in made
+    picture = '<img src="data:image/png;base64,AAAA" alt="One">'
+    assert re.search(rf'<figure id="fig-a">\s*{picture}\s*<figcaption>Figure 1: One</figcaption>', made)
+    assert re.search(r'Figure 2: Two: <math', made)
+    assert re.search(r'<figure id="tbl-c">\s*<figcaption>Table 1: Three, <span[^>]*>\(<a href="#ref-lidc"', made)
+
+def test_citations_and_what_is_unknown(tmp_path):
+    p, made = page(tmp_path, 'Of [@coop; @nadeau2003, p. 3], by @holm1979.\n\n## Next\n\ntext')
+    assert 'Zhou et al.' in made and 'Nadeau and Bengio' in made and '<h2 id="references">' in made and p.warnings == []
+    assert [t for _, t in p.toc] == ['Next', 'References']
+    p, _ = page(tmp_path, '[@nobody] and @fig-none, $\\nosuch{$')
+    assert len(p.warnings) == 3 and 'nobody' in p.warnings[0] + p.warnings[1]
+
+def test_the_bibliography_is_whole(tmp_path):
+    text = (docs.NBS/'references.bib').read_text()
+    entries = re.findall(r'^@\w+\{([\w:-]+),\n(.*?)^\}', text, re.M | re.S)
+    assert len(entries) == text.count('\n@') + 1
+    for key, body in entries:
+        f = dict(re.findall(r'^\s*(\w+)\s*=\s*\{(.*)\},?$', body, re.M))
+        assert f['author'] and f['title'] and re.fullmatch(r'(19|20)\d\d', f['year']), key
+        assert re.fullmatch(r'(10\.\d{4,}/\S+)?', f.get('doi', '')), key
+        assert re.fullmatch(r'(\d{4}\.\d{5})?', f.get('eprint', '')), key
+        assert ('eprint' in f) == (f.get('archiveprefix') == 'arXiv'), key
+    _, made = page(tmp_path, '[@autoradlung2025]')
+    assert 'https://arxiv.org/abs/2503.20662' in made
+
 def test_the_reference_is_that_of_the_package():
-    "The stored table has each public function and class with the first line of its docstring, as the modules have them now."
-    import ast, json
-    text = ''.join(l for c in json.loads((ROOT/'nbs'/'reference.ipynb').read_text())['cells'] for o in c.get('outputs', []) for l in o['data'].get('text/markdown', []))
+    "The stored tables have each public function and class with what it says of itself, as the modules have them now."
+    nb = nbformat.read(docs.NBS/'reference.ipynb', 4)
+    text = ''.join(o.data.get('text/markdown', '') for c in nb.cells if c.cell_type == 'code' for o in c.outputs)
     missing = []
     for p in sorted((ROOT/'autorad_lung').glob('[!_]*.py')):
-        tree = ast.parse(p.read_text()); public = next(ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', '') == '__all__')
-        for n in (n for n in tree.body if getattr(n, 'name', None) in public):
-            first = (ast.get_docstring(n) or '').split('\n')[0].replace('|', '\\|')
-            if f'| `{n.name}` | {first} |' not in text: missing.append(f'{p.stem}.{n.name}')
-    assert missing == [], 'run: jupyter nbconvert --to notebook --execute --inplace nbs/reference.ipynb, then nbdev_clean'
+        body = ast.parse(p.read_text()).body
+        [public] = [ast.literal_eval(n.value) for n in body
+                    if isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', '') == '__all__']
+        for n in (n for n in body if getattr(n, 'name', None) in public):
+            said = ' '.join((ast.get_docstring(n) or '').split('\n\n')[0].split()).replace('|', '\\|')
+            if not re.search(rf'\| \[`{n.name}`\]\([\w.]+#{n.name.lower()}\) \| {re.escape(said)} \|', text):
+                missing.append(f'{p.stem}.{n.name}')
+    assert missing == [], 'run jupyter nbconvert --to notebook --execute --inplace nbs/reference.ipynb; nbdev_clean'
 
-READ = ['index.html', 'paper/table1.html', 'data.html', 'your_own_nodules.html', 'reference.html', '01_cohort.html', '04a_radiomics_fast.html', docs.EXPLORER]
+# ---- in a browser
+READ = ['index.html', 'paper/table1.html', 'data.html', 'your_own_nodules.html', 'reference.html', 'scaling.html',
+        'cohort.html', 'radiomics_fast.html', 'towers.html', 'trust.html', docs.EXPLORER]
 
 @pytest.mark.parametrize('name', READ)
 def test_a_page_reads_well(name, site, browser):
+    nav = 'getComputedStyle(document.querySelector(".side nav")).display'
+    colour = 'getComputedStyle(document.body).backgroundColor'
     browser.open(site/name)
     inside = site.resolve().as_uri()
     assert browser.errors == [] and all(u.startswith(inside) for u in browser.asked())
-    assert browser.js('getComputedStyle(document.querySelector(".side nav")).display') == 'block' and browser.js('document.querySelectorAll(".side [aria-current=page]").length') == 1
-    light = browser.js('getComputedStyle(document.body).backgroundColor')
-    browser.open(site/name, dark=True); dark = browser.js('getComputedStyle(document.body).backgroundColor')
-    assert light == 'rgb(255, 255, 255)' and sum(map(int, re.findall(r'\d+', dark))) < 120
+    assert browser.js(nav) == 'block'
+    assert browser.js('document.querySelectorAll(".side [aria-current=page]").length') == 1
+    light = browser.js(colour)
+    browser.open(site/name, dark=True)
+    assert light == 'rgb(255, 255, 255)' and sum(map(int, re.findall(r'\d+', browser.js(colour)))) < 120
     browser.open(site/name, **PHONE)
     assert browser.js('document.documentElement.scrollWidth') == browser.js('innerWidth') == PHONE['width']
-    assert browser.js('getComputedStyle(document.querySelector(".side nav")).display') == 'none'
-    browser.click('.side label'); assert browser.js('getComputedStyle(document.querySelector(".side nav")).display') == 'block'
+    assert browser.js(nav) == 'none'
+    browser.click('.side label')
+    assert browser.js(nav) == 'block'
 
 def test_the_way_through_the_site(site, browser):
     browser.open(site/'index.html')
-    for _ in range(3): browser.open(site/re.sub(r'.*/site/', '', browser.js('document.querySelector("a[rel=next]").href')))
-    assert browser.js('location.pathname').endswith('paper/table2.html') and browser.js('document.querySelector("a[rel=prev]").href').endswith('paper/table1.html')
-    assert browser.js('[...document.querySelectorAll(".side details[open] > summary")].map(e => e.textContent)') == ['The paper']
+    for _ in range(4):
+        browser.open(site/re.sub(r'.*/site/', '', browser.js('document.querySelector("a[rel=next]").href')))
+    assert browser.js('location.pathname').endswith('paper/table2.html')
+    assert browser.js('document.querySelector("a[rel=prev]").href').endswith('paper/table1.html')
+    opened = '[...document.querySelectorAll(".side details[open] > summary")].map(e => e.textContent)'
+    assert browser.js(opened) == ['The paper']

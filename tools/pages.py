@@ -1,120 +1,111 @@
-"One page of the site without Quarto: a notebook's cells by nbconvert's filters, with what Quarto would add: figure numbers, cross-references, citations, formulas."
-import html, re
-from functools import lru_cache
+"""One page of the site without Quarto: a notebook as nbdev prepares it for Quarto, through pandoc, which is what Quarto
+reads with, and with what Quarto adds: numbers of figures, cross-references, folded code, links to pages."""
+import base64, html, re, shutil, subprocess
 from pathlib import Path
+import nbformat
+import yaml
+from autorad_lung.references import numbers, options, page_name, spoken
 
-def heading(nb) -> tuple[str, str]:
-    "Title, and the line that follows it as a quotation."
-    m = re.search(r'^# (.+?)\s*$(?:\s*^> (.+?)\s*$)?', '\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown'), re.M)
-    return re.sub('[`*]', '', m[1]), re.sub('[`*]', '', m[2] or '')
+ABSENT = 'pandoc is not here: pip install pypandoc_binary (it is in the dev extra)'
 
-def bibliography(path: Path) -> dict[str, dict]:
-    "Key -> fields of a .bib file of our own form: one field a line, its value in braces."
-    found = {}
-    for key, body in re.findall(r'^@\w+\{([\w:-]+),\n(.*?)^\}', path.read_text(encoding='utf-8'), re.M | re.S):
-        f = found[key] = dict(re.findall(r'^\s*(\w+)\s*=\s*\{(.*)\},?$', body, re.M))
-        f['authors'] = [re.sub('[{}]', '', a).strip() for a in re.split(r'\s+and\s+', f['author'])]
-        names = [a.split(',')[0] for a in f['authors'] if a != 'others']
-        f['short'] = f'{names[0]} et al.' if len(f['authors']) > 3 or 'others' in f['authors'] else ', '.join(names[:-1]) + ' and ' * (len(names) > 1) + names[-1]
-        f.update({k: re.sub(r'[{}]', '', v) for k, v in f.items() if isinstance(v, str)})
-        f['list'] = '; '.join(a for a in f['authors'] if a != 'others') + ', et al.' * ('others' in f['authors'])
-        f['link'] = f'https://doi.org/{f["doi"]}' if 'doi' in f else f'https://arxiv.org/abs/{f["eprint"]}' if 'eprint' in f else f.get('url', '')
-        f['where'] = ', '.join(filter(None, [f.get('journal') or f.get('booktitle'), f.get('volume'), f.get('pages'), f'arXiv {f["eprint"]}' if 'eprint' in f else ''])) + '.'
-    return found
+def pandoc() -> str | None:
+    "The pandoc of the wheel pypandoc_binary; None where it is not installed."
+    try: import pypandoc
+    except ImportError: return None
+    found = Path(pypandoc.__file__).parent/'files'/'pandoc'
+    return str(found) if found.is_file() else shutil.which(str(found) + '.exe')
 
-@lru_cache(None)
-def formula(tex: str, display: bool = False) -> str:
-    "A formula as a drawing (matplotlib's mathtext), so that no page asks a server for a script."
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.mathtext import MathTextParser
-    from matplotlib.textpath import TextPath
-    size, text = 20, f'${" ".join(tex.split())}$'
-    try: w, h, d, *_ = MathTextParser('path').parse(text, 72, FontProperties(size=size))
-    except ValueError: return f'<code>{html.escape(tex)}</code>'
-    drawn = ''.join('MLQC'[c - 1] + ' '.join(f'{x:.1f}' for x in v) if c != 79 else 'Z' for v, c in TextPath((0, 0), text, size=size).iter_segments(simplify=False))
-    return (f'<svg class="math{" display" * display}" role="img" aria-label="{html.escape(tex)}" viewBox="0 {d - h:g} {w:g} {h:g}" style="width:{w / size:.2f}em;height:{h / size:.2f}em;'
-            f'vertical-align:{-d / size:.2f}em"><path transform="scale(1,-1)" d="{drawn}"/></svg>')
+def through_pandoc(text: str, bib: Path) -> tuple[str, list[str]]:
+    "Markdown, as Quarto reads it -> HTML, and what pandoc warns of."
+    command = [pandoc(), '-f', 'markdown', '-t', 'html5', '--wrap=none', '--mathml', '--syntax-highlighting=none',
+               '--citeproc', f'--bibliography={bib}', '-M', 'link-citations=true']
+    r = subprocess.run(command, input=text, capture_output=True, text=True, encoding='utf-8', check=True)
+    return r.stdout, [line for line in r.stderr.splitlines() if line]
 
-SPECIAL = re.compile(r'(?P<code>(?P<tick>`+)(?!`).*?(?<!`)(?P=tick)(?!`))|\$\$(?P<display>.+?)\$\$|\$(?=\S)(?P<math>[^$`]+?)(?<=\S)\$(?!\d)'
-                     r'|!\[(?P<cap>[^\]]*)\]\((?P<src>[^)\s]+)\)\{#(?P<id>fig-[\w-]+)[^}]*\}|\[(?P<cites>@[^\]]+)\]|(?<![\w/@.])@(?P<ref>[a-z][\w-]*)', re.S)
+def highlighted(source: str, language: str = 'python') -> str:
+    from pygments import formatters, highlight, lexers
+    lexer = lexers.get_lexer_by_name(language)
+    return highlight(source, lexer, formatters.HtmlFormatter(nowrap=True)).strip('\n')
+
+def plain(text: str) -> str: return html.unescape(re.sub(r'<[^>]+>', '', text))
+
+CAPTION = r'<div class="figcaption">\s*<p>(.*?)</p>\s*</div>'
+FENCED = r'<pre\s+class="(python|sh|yaml|bash|toml)"><code>(.*?)</code></pre>'
 
 class Page:
-    "One page: its labels are numbered first, then its cells are written; what was cited is kept for the list at its foot."
-    def __init__(self, name: str, nb, bib: dict):
-        self.name, self.nb, self.bib, self.cited, self.toc, self.numbers = name, nb, bib, [], [], {}
-        for label, kind in re.findall(r'(?:^#\| *label: *|\{#)((fig|tbl)-[\w-]+)', '\n'.join(c.source for c in nb.cells), re.M):
-            self.numbers[label] = f'{"Figure" if kind == "fig" else "Table"} {1 + sum(l.startswith(kind) for l in self.numbers)}'
-        self.module = next((m[1] for c in nb.cells if (m := re.search(r'^#\| *default_exp (\S+)', c.source, re.M))), None)
-        self.title, self.description = heading(nb)
+    "One page. What is no Markdown is kept aside, and put in where pandoc has left a mark for it."
+    def __init__(self, path: Path):
+        self.nb, self.kept, self.fold = nbformat.read(path, 4), [], 'show'
+        self.numbers, front = numbers(self.nb), {}
+        for c in self.nb.cells:
+            if c.cell_type == 'raw': front |= yaml.safe_load(c.source.strip().strip('-')) or {}
+        self.fold = front.get('code-fold', self.fold)
+        self.title, self.description = (re.sub('[`*]', '', front.get(k, '')) for k in ('title', 'description'))
+        self.image, self.toc, self.warnings = front.get('image'), [], []
 
-    def cite(self, keys: str, narrative: bool = False) -> str:
-        "Author and year, as a link to the list at the foot; `?@key` where there is none, as Quarto writes it."
-        said = []
-        for key, more in re.findall(r'@([\w:-]+)([^;]*)', keys):
-            if key not in self.bib: return f'?@{key}'
-            if key not in self.cited: self.cited.append(key)
-            f = self.bib[key]; said.append(f'<a href="#ref-{key}">{f["short"]} ({f["year"]}{more})</a>' if narrative else f'<a href="#ref-{key}">{f["short"]} {f["year"]}{html.escape(more.rstrip())}</a>')
-        return said[0] if narrative else f'({"; ".join(said)})'
+    def keep(self, made: str) -> str:
+        self.kept.append(made)
+        return f'\n\nxKEPT{len(self.kept) - 1}x\n\n'
 
-    def _special(self, m) -> str:
-        if m['display'] or m['math']: return formula(m['display'] or m['math'], bool(m['display']))
-        if m['cites']: return self.cite(m['cites'])
-        if m['id']: return self.figure(m['id'], f'<img src="{m["src"]}" alt="{html.escape(m["cap"])}">', m['cap'])
-        if m['ref'] in self.numbers: return f'<a href="#{m["ref"]}">{self.numbers[m["ref"]].replace(" ", "&nbsp;")}</a>'
-        return f'?@{m["ref"]}' if re.match(r'(fig|tbl)-', m['ref']) else self.cite('@' + m['ref'], True) if m['ref'] in self.bib else m[0]
-
-    def markdown(self, text: str) -> str:
-        from nbconvert.filters.markdown_mistune import markdown2html_mistune
-        kept = []
-        def keep(m): return m[0] if m['code'] else (kept.append(self._special(m)), f'xKEPT{len(kept) - 1}x')[1]
-        made = re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', '', markdown2html_mistune(SPECIAL.sub(keep, text)))
-        made = re.sub(r'xKEPT(\d+)x', lambda m: kept[int(m[1])], made)
-        return re.sub(r'<h([1-4])[^>]*>(.*?)</h\1>', self._heading, made)
-
-    def _heading(self, m) -> str:
-        plain = html.unescape(re.sub(r'<[^>]+>', '', m[2])); slug = re.sub(r'[^\w\s.-]', '', plain).strip().lower().replace(' ', '-')
-        if m[1] == '2': self.toc.append((slug, plain))
-        return f'<h{m[1]} id="{slug}">{m[2]}</h{m[1]}>'
-
-    def inline(self, text: str) -> str: return re.sub(r'^<p>|</p>$', '', self.markdown(text).strip())
-
-    def figure(self, label: str, inside: str, caption: str) -> str:
-        said = f'<figcaption>{self.numbers[label]}: {self.inline(caption)}</figcaption>'
-        return f'<figure id="{label}">{said + inside if label.startswith("tbl") else inside + said}</figure>'
+    def marked(self, text: str) -> str:
+        "Markdown with the numbers of figures and the names of pages; citations are pandoc's."
+        def figure(label):
+            return f'[{self.numbers[label].replace(" ", chr(160))}](#{label})' if label in self.numbers else f'@{label}'
+        def numbered(m): return f'![{self.numbers[m[3]]}: {m[1]}]({m[2]}){{#{m[3]}}}'
+        text = spoken(text, figure, lambda keys, inside: keys if inside else f'[{keys}]', page_name)
+        return re.sub(r'!\[([^\]]*)\]\(([^)\s]+)\)\{#(fig-[\w-]+)[^}]*\}', numbered, text)
 
     def output(self, o, alt: str) -> str:
+        "One output of a cell: the richest form that there is."
         from nbconvert.filters.ansi import strip_ansi
-        if o.output_type == 'stream': return f'<pre class="said">{html.escape(strip_ansi(o.text))}</pre>'
-        if o.output_type == 'error': return f'<pre class="said">{html.escape(strip_ansi(o.evalue))}</pre>'
+        said = lambda text: self.keep(f'<pre class="said">{html.escape(strip_ansi(text))}</pre>')
+        if o.output_type == 'stream': return said(o.text)
+        if o.output_type == 'error': return said('\n'.join(o.traceback))
         d = o.data
-        if 'text/html' in d: return f'<div class="wide">{re.sub(r"<style scoped>.*?</style>", "", d["text/html"], flags=re.S)}</div>'
-        if 'text/markdown' in d: return self.markdown(d['text/markdown'])
-        if 'image/svg+xml' in d: return d['image/svg+xml']
+        if 'text/html' in d:
+            table = re.sub(r'<style scoped>.*?</style>', '', d['text/html'], flags=re.S)
+            return self.keep(f'<div class="wide">{table}</div>')
+        if 'text/markdown' in d: return f'\n\n{self.marked(d["text/markdown"])}\n\n'
+        if 'image/svg+xml' in d: return self.keep(d['image/svg+xml'])
         width = o.metadata.get('image/png', {}).get('width')
-        if 'image/png' in d: return f'<img src="data:image/png;base64,{d["image/png"].strip()}" alt="{html.escape(alt)}"{f" width={width}" if width else ""}>'
-        return f'<pre class="said">{html.escape(strip_ansi(d.get("text/plain", "")))}</pre>'
+        how = f'alt="{html.escape(alt)}"' + (f' width={width}' if width else '')
+        if 'image/png' in d: return self.keep(f'<img src="data:image/png;base64,{d["image/png"].strip()}" {how}>')
+        return said(d.get('text/plain', ''))
+
+    def figure(self, label: str, inside: str, caption: str) -> str:
+        "With its number and caption, above a table and below a picture."
+        said = f'\n\n::: figcaption\n{self.numbers[label]}: {self.marked(caption)}\n:::\n\n'
+        parts = [said, inside] if label.startswith('tbl') else [inside, said]
+        return self.keep(f'<figure id="{label}">') + ''.join(parts) + self.keep('</figure>')
 
     def code(self, cell) -> str:
-        "The source, folded on pages that are no module, and what it gave, as a figure where it has a label."
-        import yaml
-        lines = cell.source.split('\n'); marks = [m for l in lines if l.startswith('#|') and (m := l[2:].strip())]
-        if any(m.split()[0].rstrip(':') in ('hide', 'default_exp') for m in marks): return ''
-        option = {k: v for m in marks if re.match(r'[\w-]+:', m) for k, v in (yaml.safe_load(m) or {}).items()}
-        source = highlighted('\n'.join(l for l in lines if not l.startswith('#|')).strip('\n'))
-        block = f'<pre class="code{" export" * any(re.match(r"exporti?s?$", m) for m in marks)}"><code>{source}</code></pre>'
-        if option.get('code-fold', not self.module) is True: block = f'<details class="fold"><summary>Code</summary>{block}</details>'
+        "The source, folded as it says, and what it gave, as a figure where it has a label."
+        option, source = options(cell.source)
         label, caption = option.get('label', ''), option.get('fig-cap') or option.get('tbl-cap') or ''
-        out = ''.join(self.output(o, caption or f'Figure made by the code above, of the page {self.title}') for o in cell.outputs) if option.get('output', True) else ''
+        alt = caption or f'Figure made by the code above, of the page {self.title}'
+        out = ''.join(self.output(o, alt) for o in cell.outputs) if option.get('output', True) else ''
         if label in self.numbers: out = self.figure(label, out, caption)
-        return (block if option.get('echo', True) and source else '') + (f'<div class="out">{out}</div>' if out else '')
+        if not (source.strip() and option.get('echo', True)): return out
+        opened, summary = option.get('code-fold', self.fold) is not True, option.get('code-summary', 'Code')
+        kind = ' export' * (summary == 'Exported source')
+        return self.keep(f'<details class="fold{kind}"{" open" * opened}><summary>{summary}</summary><pre class="code">'
+                         f'<code>{highlighted(source.strip(chr(10)))}</code></pre></details>') + out
 
-    def body(self) -> str:
-        cells = [self.code(c) if c.cell_type == 'code' else self.markdown(c.source) for c in self.nb.cells if c.cell_type != 'raw']
-        about = f'<p class="module">Module <code>autorad_lung.{self.module}</code>. <i></i>Cells with this edge are the module; the others prove it.</p>' if self.module else ''
-        return re.sub(r'(</h1>\s*)<blockquote>\s*<p>(.*?)</p>\s*</blockquote>', lambda m: f'{m[1]}<p class="lead">{m[2]}</p>{about}', FOLDS.sub('\n\n', '\n'.join(c for c in cells if c)), count=1, flags=re.S)
+    def markdown(self) -> str:
+        "All cells, as one text for pandoc."
+        cells = (c for c in self.nb.cells if c.cell_type != 'raw')
+        return '\n\n'.join(self.code(c) if c.cell_type == 'code' else self.marked(c.source) for c in cells)
 
-FOLDS = re.compile(r'</code></pre></details>\s*<details class="fold"><summary>Code</summary><pre class="code"><code>')   # neighbours, unfolded at once
+    def body(self, bib: Path) -> str:
+        "The page in HTML, without the frame of the site."
+        made, self.warnings = through_pandoc(self.markdown(), bib)
+        caption, code = (re.compile(r, re.S) for r in (CAPTION, FENCED))
+        made = code.sub(self._fenced, caption.sub(r'<figcaption>\1</figcaption>', made))
+        made = re.sub(r'<p>xKEPT(\d+)x</p>', lambda m: self.kept[int(m[1])], made)
+        made = made.replace('<div id="refs"', '<h2 id="references">References</h2>\n<div id="refs"')
+        self.toc = [(m[1], plain(m[2])) for m in re.finditer(r'<h2[^>]* id="([^"]+)"[^>]*>(.*?)</h2>', made, re.S)]
+        lead = f'<p class="lead">{html.escape(self.description)}</p>' if self.description else ''
+        return f'<h1>{html.escape(self.title)}</h1>\n{lead}\n{made}'
 
-def highlighted(source: str) -> str:
-    from pygments import highlight, formatters, lexers
-    return highlight(source, lexers.PythonLexer(), formatters.HtmlFormatter(nowrap=True)).strip('\n')
+    def _fenced(self, m) -> str:
+        return f'<pre class="{m[1]}"><code>{highlighted(html.unescape(m[2]), m[1])}</code></pre>'

@@ -6,9 +6,10 @@ ROOT = Path(__file__).resolve().parent.parent
 ROWS = ['AutoRad-Lung', 'Size only', 'Radiomics, logistic (L2)']
 
 def stored(name: str = 'index') -> tuple[dict, str]:
-    "Model -> accuracy, low, high; and the caption: of the last table in a notebook's stored outputs."
+    "Model -> accuracy, low, high; and the caption: of the table of real CT in a notebook's stored outputs."
     cells = json.loads((ROOT/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))['cells']
-    text = [''.join(o['data']['text/markdown']) for c in cells for o in c.get('outputs', []) if 'text/markdown' in o.get('data', {})][-1]
+    said = [''.join(o['data'].get('text/markdown', '')) for c in cells for o in c.get('outputs', []) if 'data' in o]
+    text = next(t for t in said if t.startswith('|') and '*Real CT' in t)
     rows = re.findall(r'^\| ([^|]+?) \| ([\d.]+) \(([\d.]+)-([\d.]+)\)', text, re.M)
     return {m: tuple(map(float, v)) for m, *v in rows}, re.search(r'^\*(.+)\*$', text, re.M)[1]
 

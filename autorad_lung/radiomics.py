@@ -23,7 +23,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 from .artifacts import CompanionError, Rows, Store, content_key, pmap, row_table, versions, write_json
 from .preprocessing import consensus, slice_index
 from .protocol import Protocol
-from .sources import Nodule, Source
+from .sources import Nodule, Source, hu_faults
 
 # %% ../nbs/04b_radiomics.ipynb #70453df0
 RECIPES = ('paper', 'paper1502', 'true2d', 'volume')
@@ -217,18 +217,30 @@ def _values(c: Crop, recipe: Recipe, engine: str, scan_max: float | None) -> np.
 
 # %% ../nbs/04b_radiomics.ipynb #6ff4517c
 def read_volume(path: Path) -> tuple[np.ndarray, tuple, tuple]:
-    "Array (z, y, x), spacing (dz, dy, dx) in mm, and the grid (size, spacing, origin, direction), of any file that SimpleITK reads."
-    if not Path(path).is_file(): raise CompanionError('there is no such file', path, 'check the path')
+    """Array (z, y, x), spacing (dz, dy, dx) in mm, and the grid (size, spacing, origin, direction), of any file that SimpleITK
+    reads."""
+    def refuse(reason, remedy): raise CompanionError(reason, path, remedy) from None
+    if not Path(path).is_file(): refuse('there is no such file', 'check the path')
     try: image = sitk.ReadImage(str(path))
-    except RuntimeError: raise CompanionError('SimpleITK cannot read this file', path, 'give NIfTI, NRRD or MetaImage') from None
+    except RuntimeError as e: refuse(f'SimpleITK cannot read this file ({str(e).splitlines()[-1][:120]})', 'give NIfTI, NRRD or MetaImage')
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1 or 'complex' in image.GetPixelIDTypeAsString():
+        refuse('is no volume with one number a voxel', 'give a 3-D image in HU, or a 3-D mask')
     grid = [image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()]
     return sitk.GetArrayFromImage(image), image.GetSpacing()[::-1], grid
+
+def _ask(hu: np.ndarray, path: Path):
+    "Warn where the values of a file are no HU, or may be none: the features are those of the numbers, whatever they are."
+    if said := ''.join(hu_faults(hu)): warnings.warn(f'{path}: check that these are HU: {said}', stacklevel=4)
 
 # %% ../nbs/04b_radiomics.ipynb #d358d259
 def _load(image, mask, spacing_mm):
     "Image and mask as arrays, and the spacing; two files must lie on one grid."
     grids = []
-    if isinstance(image, (str, Path)): image, own, grid = read_volume(image); spacing_mm = spacing_mm or own; grids.append(grid)
+    if isinstance(image, (str, Path)):
+        path, (image, own, grid) = image, read_volume(image)
+        _ask(image, path)
+        spacing_mm = spacing_mm or own
+        grids.append(grid)
     if isinstance(mask, (str, Path)): mask, _, grid = read_volume(mask); grids.append(grid)
     if len(grids) == 2 and not all(np.allclose(a, b, atol=1e-3) for a, b in zip(*grids)):
         raise CompanionError('image and mask do not lie on the same grid', 'mask', 'resample the mask to the image (nearest neighbour)')

@@ -242,7 +242,7 @@ def _check_axial(slices: list[Slice], shared: dict) -> list[str]:
     as_usual = np.allclose(across, [1, 0, 0], atol=1e-3)
     if as_usual and normal[2] > 0: return []
     how = 'turned in plane (prone or on the side)' if normal[2] > 0 else 'mirrored in plane (feet first)'
-    return [f'{how}; rows and columns are kept as stored']
+    return [f'{how}: rows and columns are kept as stored']
 
 # %% ../nbs/02a_dicom.ipynb #2618020f
 def _one_per_place(slices: list[Slice], extra: int) -> tuple[list[Slice], list[str]]:

@@ -335,7 +335,8 @@ def test_an_enhanced_ct_is_called_so(files):
 def test_the_one_line_api_has_the_same_doubts(files):
     save(files/'offset.nii.gz', DOUBT['offset'](chest(ball()))); save(files/'unit.nii.gz', NO_HU['unit'](chest(ball())))
     mask = files/'nodule.nii.gz'
-    with pytest.warns(UserWarning, match='check that these are HU: there is no air'): extract(files/'offset.nii.gz', mask)
+    with pytest.warns(UserWarning, match='check that these are HU: there is no air'):
+        extract(files/'offset.nii.gz', mask)
     with pytest.warns(UserWarning, match='cannot be HU'): _load(files/'unit.nii.gz', mask, None)
     shape = (24, 56, 56)
     for name, a in (('rgb', np.zeros(shape, RGB)), ('four', np.zeros((2, *shape), 'i2')), ('c', np.zeros(shape, 'c8'))):

@@ -37,8 +37,9 @@ def to_hu(
         refuse(f'rescale slope {slope:g} and intercept {intercept:g} give no HU')
     ends = [float(v) * slope + intercept for v in (stored.min(), stored.max())]
     if ends[0] < -32768 or ends[1] > 32767:
-        refuse(f'HU from {ends[0]:.0f} to {ends[1]:.0f} are out of range: slope {slope:g} or intercept {intercept:g} is wrong')
-    if slope == 1 and float(intercept).is_integer():      # both ends fit: arithmetic modulo 2^16 is exact, and four times as fast
+        span = f'{ends[0]:.0f} to {ends[1]:.0f}'
+        refuse(f'HU from {span} are out of range: slope {slope:g} or intercept {intercept:g} is wrong')
+    if slope == 1 and float(intercept).is_integer():      # both ends fit: modulo 2^16 is exact, and four times as fast
         return stored.view(np.int16) + np.array(int(intercept) % 65536, np.uint16).view(np.int16)
     return np.rint(stored * slope + intercept).astype(np.int16)
 
@@ -50,7 +51,7 @@ class Slice:
     digest: str                              # SHA-256 of the file
     hu: np.ndarray                           # (rows, columns) int16
     position_mm: tuple[float, float, float]  # ImagePositionPatient: x, y, z of the first voxel
-    number: float                            # InstanceNumber; only ever used as pylidc does, to choose among two slices at one place
+    number: float                            # InstanceNumber; chooses among two slices at one place, as in pylidc
     shared: dict                             # what must be the same in all slices
     notes: tuple[str, ...] = ()
 
@@ -64,21 +65,24 @@ def reading(path: Path):
             warnings.simplefilter('ignore')
             yield
     except CompanionError: raise
-    except OSError as e: refuse(f'cannot be read ({e.strerror or e})', 'check the disk and the permissions, or download it again')
-    except Exception as e: refuse(f'is damaged: no DICOM image comes out of it ({type(e).__name__}: {str(e)[:120]})', AGAIN)
+    except OSError as e:
+        refuse(f'cannot be read ({e.strerror or e})', 'check the disk and the permissions, or download it again')
+    except Exception as e:
+        refuse(f'is damaged: no DICOM image comes out of it ({type(e).__name__}: {str(e)[:120]})', AGAIN)
 
 def is_dicom(head: bytes) -> bool:
     "Whether a file that begins so is DICOM (128 bytes of anything, then 'DICM')."
     return head[128:132] == b'DICM'
 
 def dicom_files(folder: Path) -> list[Path]:
-    """Files right in a folder that are DICOM, or are so called, or cannot be read; sorted. All else in it (subfolders, pictures,
-    texts, hidden files) is no part of a series, and not read."""
+    """Files right in a folder that are DICOM, or are so called, or cannot be read; sorted. All else in it (subfolders,
+    pictures, texts, hidden files) is no part of a series, and not read."""
     def looks_so(p):
         try:
             with open(p, 'rb') as f: return is_dicom(f.read(132))
         except OSError: return True
-    with reading(folder): files = sorted(p for p in Path(folder).iterdir() if p.is_file() and not p.name.startswith('.'))
+    with reading(folder):
+        files = sorted(p for p in Path(folder).iterdir() if p.is_file() and not p.name.startswith('.'))
     return [p for p in files if p.suffix.lower() == '.dcm' or looks_so(p)]
 
 # %% ../nbs/02a_dicom.ipynb #0b7b8569
@@ -100,16 +104,18 @@ def _stored(ds, h: dict, where: Path) -> np.ndarray:
     if syntax.is_compressed: raw = _decoded(ds, where)
     else:
         if len(h['PixelData']) != rows * columns * 2:
-            raise CompanionError(f'has {len(h["PixelData"]):,} bytes of pixels where {rows} x {columns} x 2 are due', where, AGAIN)
+            size = len(h['PixelData'])
+            raise CompanionError(f'has {size:,} bytes of pixels where {rows} x {columns} x 2 are due', where, AGAIN)
         raw = np.frombuffer(h['PixelData'], ('<' if syntax.is_little_endian else '>') + kind).reshape(rows, columns)
     if raw.shape != (rows, columns) or raw.dtype.kind + str(raw.dtype.itemsize) != kind:
         raise CompanionError(f'decodes to {raw.dtype} {raw.shape}, not {kind} {rows, columns}', where, AGAIN)
     return raw.astype(kind, copy=False)
 
 # %% ../nbs/02a_dicom.ipynb #4956b385
-NEEDED = ('Rows', 'Columns', 'PixelSpacing', 'ImageOrientationPatient', 'ImagePositionPatient', 'BitsAllocated', 'BitsStored',
-          'HighBit', 'PixelRepresentation', 'PixelData')
-PLAIN = dict(Modality='CT', SamplesPerPixel=1, PhotometricInterpretation='MONOCHROME2', BitsAllocated=16, NumberOfFrames=1)
+NEEDED = ('Rows', 'Columns', 'PixelSpacing', 'ImageOrientationPatient', 'ImagePositionPatient', 'BitsAllocated',
+          'BitsStored', 'HighBit', 'PixelRepresentation', 'PixelData')
+PLAIN = dict(Modality='CT', SamplesPerPixel=1, PhotometricInterpretation='MONOCHROME2', BitsAllocated=16,
+             NumberOfFrames=1)
 USED = (*NEEDED, *PLAIN, 'SOPClassUID', 'RescaleSlope', 'RescaleIntercept', 'ModalityLUTSequence', 'GantryDetectorTilt',
         'LossyImageCompression', 'SeriesInstanceUID', 'InstanceNumber')
 
@@ -131,23 +137,26 @@ def _check_image(h: dict, where: Path):
 def _notes(h: dict, trimmed: bool) -> tuple[str, ...]:
     "What a reader of the result should know of a slice, though it is usable."
     tilt, slope = float(h.get('GantryDetectorTilt') or 0), float(h['RescaleSlope'])
-    said = ((f'header names a gantry tilt of {tilt:g} degrees, orientation is axial', tilt), (f'rescale slope {slope:g}', slope != 1),
-            ('lossy compression', h.get('LossyImageCompression') == '01'), ('bits above BitsStored were set, and cleared', trimmed))
+    said = ((f'header names a gantry tilt of {tilt:g} degrees, orientation is axial', tilt),
+            (f'rescale slope {slope:g}', slope != 1), ('lossy compression', h.get('LossyImageCompression') == '01'),
+            ('bits above BitsStored were set, and cleared', trimmed))
     return tuple(t for t, yes in said if yes)
 
 # %% ../nbs/02a_dicom.ipynb #02bb93f6
 def _shared(ds, h: dict) -> dict:
     "What must be the same in all slices of a series."
+    spacing, orientation = (tuple(map(float, h[n])) for n in ('PixelSpacing', 'ImageOrientationPatient'))
     return dict(series=str(h.get('SeriesInstanceUID', '')).strip(), rows=h['Rows'], columns=h['Columns'],
-                spacing=tuple(map(float, h['PixelSpacing'])), slope=float(h['RescaleSlope']), intercept=float(h['RescaleIntercept']),
-                orientation=tuple(map(float, h['ImageOrientationPatient'])), bits=h['BitsStored'], signed=h['PixelRepresentation'],
+                spacing=spacing, orientation=orientation, slope=float(h['RescaleSlope']),
+                intercept=float(h['RescaleIntercept']), bits=h['BitsStored'], signed=h['PixelRepresentation'],
                 syntax=str(ds.file_meta.TransferSyntaxUID))
 
 def _slice(path: Path, data: bytes, ds, h: dict) -> Slice:
     "A slice from its header `h`; a `CompanionError` where it cannot be used."
     _check_image(h, path)
     shared, xyz, number = _shared(ds, h), tuple(map(float, h['ImagePositionPatient'])), h.get('InstanceNumber')
-    if len(xyz) != 3 or not all(map(math.isfinite, xyz)): raise CompanionError(f'has no usable position ({xyz})', path, AGAIN)
+    if len(xyz) != 3 or not all(map(math.isfinite, xyz)):
+        raise CompanionError(f'has no usable position ({xyz})', path, AGAIN)
     stored = _stored(ds, h, path)
     values = trim_bits(stored, h['BitsStored'])
     trimmed = values is not stored and not np.array_equal(stored, values)
@@ -156,8 +165,8 @@ def _slice(path: Path, data: bytes, ds, h: dict) -> Slice:
                  _notes(h, trimmed))
 
 # %% ../nbs/02a_dicom.ipynb #12dc724a
-BESIDE = tuple(f'1.2.840.10008.{uid}' for uid in ('5.1.4.1.1.66', '5.1.4.1.1.481', '5.1.4.1.1.88', '5.1.4.1.1.11', '5.1.4.1.1.104',
-               '5.1.4.1.1.7', '1.3.10'))   # segmentations, radiotherapy, reports, presentation, PDF, screenshots, DICOMDIR
+# SOP classes of segmentations, radiotherapy, reports, presentation states, PDF, screenshots; DICOMDIR
+BESIDE = (*(f'1.2.840.10008.5.1.4.1.1.{k}' for k in (66, 481, 88, 11, 104, 7)), '1.2.840.10008.1.3.10')
 
 def _class(ds) -> str:
     "SOP class of a file; a DICOMDIR has it in the file's own header only."
@@ -166,7 +175,7 @@ def _class(ds) -> str:
 def read_slice(
     path: Path,              # one file
     series_uid: str | None,  # the series wanted; None takes any
-) -> Slice | None:           # None: no DICOM file, of another series, or no image but what lies beside images (`BESIDE`)
+) -> Slice | None:           # None: no DICOM file, of another series, or no slice but what lies beside (`BESIDE`)
     "Read one file, once. A `CompanionError` names the file and what is wrong with it."
     with reading(path):
         data = path.read_bytes()
@@ -188,7 +197,7 @@ class Volume:
     series_uid: str
     digests: tuple[str, ...]      # SHA-256 of every file of the series, sorted
     notes: tuple[str, ...]        # what is unusual, but usable
-    orientation: tuple            # direction of columns' indices (x, y, z), then of rows', to the patient's left, back and head
+    orientation: tuple            # ImageOrientationPatient: along a row (x, y, z), then down a column; left, back, head
     origin_mm: tuple              # x, y, z of the first voxel of the first slice
 
 def content_digest(digests: Sequence[str]) -> str:
@@ -196,22 +205,22 @@ def content_digest(digests: Sequence[str]) -> str:
     return content_key('series', sorted(digests))
 
 # %% ../nbs/02a_dicom.ipynb #c2f30d85
-SAME = dict(spacing=1e-4, orientation=1e-4, slope=1e-6, intercept=1e-3)   # how far slices may differ: mm, cosine, HU a step, HU
+SAME = dict(spacing=1e-4, orientation=1e-4, slope=1e-6, intercept=1e-3)   # tolerances: mm, cosine, HU a step, HU
 
 def _differ(name: str, a, b) -> bool:
     if name not in SAME: return a != b
     return np.shape(a) != np.shape(b) or not np.allclose(a, b, rtol=0, atol=SAME[name])
 
 def _check_shared(slices: list[Slice]) -> dict:
-    """All slices have the same shape, spacing, orientation, rescale and storage; numbers within `SAME`, since programs write them
-    with 6 to 16 digits (1e-4 mm a pixel are .05 mm across 512). Gives what most slices have."""
+    """All slices have the same shape, spacing, orientation, rescale and storage; numbers within `SAME`, since programs
+    write them with 6 to 16 digits (1e-4 mm a pixel are .05 mm across 512). Gives what most slices have."""
     usual = {}
     for name in slices[0].shared:
         values = [s.shared[name] for s in slices]
         usual[name] = due = max(values, key=values.count)
         if odd := [s for s in slices if _differ(name, s.shared[name], due)]:
-            raise CompanionError(f'has {name} {odd[0].shared[name]}, {values.count(due)} others of the series have {due}', odd[0].path,
-                                 'give a folder with one series' if name == 'series' else AGAIN)
+            why = f'has {name} {odd[0].shared[name]}, {values.count(due)} others of the series have {due}'
+            raise CompanionError(why, odd[0].path, 'give a folder with one series' if name == 'series' else AGAIN)
     return usual
 
 # %% ../nbs/02a_dicom.ipynb #c66866cc
@@ -230,13 +239,15 @@ def _check_axial(slices: list[Slice], shared: dict) -> list[str]:
     if drift > pixel / 2:
         refuse(f'slices are shifted sideways by up to {drift:.2f} mm: gantry tilt or slices of two stacks',
                'leave this scan out, or resample it')
-    if normal[2] < 0: return ['mirrored in plane (feet first); rows and columns are kept as stored']
-    return [] if np.allclose(across, [1, 0, 0], atol=1e-3) else ['turned in plane (prone or on the side); rows and columns are kept as stored']
+    as_usual = np.allclose(across, [1, 0, 0], atol=1e-3)
+    if as_usual and normal[2] > 0: return []
+    how = 'turned in plane (prone or on the side)' if normal[2] > 0 else 'mirrored in plane (feet first)'
+    return [f'{how}: rows and columns are kept as stored']
 
 # %% ../nbs/02a_dicom.ipynb #2618020f
 def _one_per_place(slices: list[Slice], extra: int) -> tuple[list[Slice], list[str]]:
-    """One slice for each z, rising. Copies with equal voxels are dropped; differing ones are refused, unless the published series
-    has `extra` slices (then as pylidc: the lesser InstanceNumber)."""
+    """One slice for each z, rising. Copies with equal voxels are dropped; differing ones are refused, unless the
+    published series has `extra` slices (then as pylidc: the lesser InstanceNumber)."""
     kept, notes = {}, []
     for s in sorted(slices, key=lambda s: (round(s.position_mm[2], 3), s.number, s.path.name)):
         other = kept.setdefault(round(s.position_mm[2], 3), s)
@@ -244,11 +255,11 @@ def _one_per_place(slices: list[Slice], extra: int) -> tuple[list[Slice], list[s
         if np.array_equal(other.hu, s.hu): notes.append(f'{s.path.name} is a copy of {other.path.name}, dropped')
         elif extra > 0:
             extra -= 1
-            notes.append(f'{s.path.name} is at the place of {other.path.name}, which has the lesser instance number and is kept, '
-                         'as in pylidc')
+            notes.append(f'{s.path.name} is at the place of {other.path.name}, which has the lesser instance number '
+                         'and is kept, as in pylidc')
         else:
-            raise CompanionError(f'is at the same place as {other.path.name} (z = {s.position_mm[2]:g} mm) and differs from it', s.path,
-                                 'keep the right one of the two')
+            there = f'{other.path.name} (z = {s.position_mm[2]:g} mm)'
+            raise CompanionError(f'is at the same place as {there} and differs from it', s.path, 'keep the right one')
     return list(kept.values()), notes
 
 # %% ../nbs/02a_dicom.ipynb #2dfa8b6e
@@ -269,9 +280,11 @@ def _check_even(z: np.ndarray, where: Path):
     steps = np.diff(z); usual = float(np.median(steps))
     odd = np.flatnonzero(np.abs(steps - usual) > .02 * usual)
     if not odd.size: return
-    times = steps[odd[0]] / usual
-    what = f'{round(times) - 1} slices missing' if times > 1.5 and abs(times - round(times)) < .1 else 'two slice spacings in one series'
-    raise CompanionError(f'{what}: a step of {steps[odd[0]]:g} mm after z = {z[odd[0]]:g} mm, others are {usual:g} mm', where, AGAIN)
+    step, times = steps[odd[0]], steps[odd[0]] / usual
+    whole = times > 1.5 and abs(times - round(times)) < .1
+    what = f'{round(times) - 1} slices missing' if whole else 'two slice spacings in one series'
+    raise CompanionError(f'{what}: a step of {step:g} mm after z = {z[odd[0]]:g} mm, others are {usual:g} mm', where,
+                         AGAIN)
 
 # %% ../nbs/02a_dicom.ipynb #db2b4e55
 def _stack(slices: list[Slice]) -> np.ndarray:
@@ -283,24 +296,27 @@ def _stack(slices: list[Slice]) -> np.ndarray:
 def _check_hu(hu: np.ndarray, where: Path):
     "Refuse a series whose values are no HU."
     certain, doubt = hu_faults(hu)
-    if certain or doubt: raise CompanionError(f'{certain or doubt}, so the rescale slope or intercept is wrong', where, AGAIN)
+    if certain or doubt:
+        raise CompanionError(f'{certain or doubt}, so the rescale slope or intercept is wrong', where, AGAIN)
 
 def _inside(folder: Path) -> list[str]:
     "The first subfolders that hold DICOM files, named from `folder` on."
-    found = (Path(base) for base, _, names in itertools.islice(os.walk(folder), 1000) if names and dicom_files(Path(base)))
+    below = (Path(base) for base, _, names in itertools.islice(os.walk(folder), 1, 1000) if names)
+    found = (p for p in below if dicom_files(p))
     return sorted(p.relative_to(folder).as_posix() for p in itertools.islice(found, 5))
 
 def _none(where: Path):
     "Refuse a folder without a slice, and say where the slices may be."
-    if where and (inside := _inside(Path(where))) and inside != ['.']:
-        raise CompanionError('no slice right in this folder', where, f'give the folder of one series: {", ".join(i for i in inside if i != ".")}')
+    if where and (inside := _inside(Path(where))):
+        give = f'give the folder of one series: {", ".join(inside)}'
+        raise CompanionError('no slice right in this folder', where, give)
     raise CompanionError('no slice of this series', where, 'check the folder, or download the series')
 
 # %% ../nbs/02a_dicom.ipynb #c35691f4
 def read_series(
     files: Sequence[Path] | Path,         # the files, or their folder; their names and order do not matter
     series_uid: str | None = None,        # the series wanted, if there may be others among them
-    recorded_z: np.ndarray | None = None, # (Z,) z of each slice where known (mm, rising): all must be there, steps need not be even
+    recorded_z: np.ndarray | None = None, # (Z,) z of each slice where known (mm, rising): these are due, at any steps
     marks: Sequence[float] = (),          # z that readers marked, for the error's words
     extra: int = 0,                       # slices that the published series has twice, with different voxels
 ) -> Volume:
@@ -319,10 +335,11 @@ def read_series(
         raise CompanionError(f'pixel spacing {shared["spacing"]} mm', where, AGAIN)
     hu = _stack(slices)
     _check_hu(hu, where)
-    return Volume(hu, (_step(z, recorded_z is not None), *shared['spacing']), z, shared['series'], digests, tuple(notes + more),
-                  shared['orientation'], origin)
+    spacing = (_step(z, recorded_z is not None), *shared['spacing'])
+    return Volume(hu, spacing, z, shared['series'], digests, tuple(notes + more), shared['orientation'], origin)
 
 def _step(z: np.ndarray, recorded: bool) -> float:
-    "From slice to slice, mm: the mean, so that the last slice lies where it should; the median where steps may be uneven; NaN for one slice."
+    """From slice to slice, mm: the mean, so that the last slice lies where it should; of recorded positions, which may
+    be uneven, the median; NaN for one slice."""
     if len(z) < 2: return math.nan
     return float(np.median(np.diff(z))) if recorded else round(float(z[-1] - z[0]) / (len(z) - 1), 6)

@@ -29,8 +29,8 @@ def first_header(folder: Path):
 
 # %% ../nbs/02d_given.ipynb #97cde571
 def dicom_affine(orientation, origin_mm, spacing_mm) -> np.ndarray:
-    """NIfTI's affine (4, 4) of a stack of axial slices by rising z: index (column, row, slice) to mm (right, front, head).
-    DICOM's own are (left, back, head)."""
+    """NIfTI's affine (4, 4) of a stack of axial slices by rising z: index (column, row, slice) to mm (right, front,
+    head). DICOM's own are (left, back, head)."""
     across, down = np.reshape([float(v) for v in orientation], (2, 3))
     a = np.eye(4)
     a[:3, 0], a[:3, 1], a[:3, 2] = across * spacing_mm[2], down * spacing_mm[1], (0, 0, spacing_mm[0])
@@ -55,12 +55,13 @@ def _labelled(m: np.ndarray, label: int, path) -> np.ndarray:
     if not label: return as_mask(m, path)
     if not (m == label).any():
         has = ', '.join(f'{v:g}' for v in np.unique(m) if v)
-        raise CompanionError(f'there is no label {label} in the mask', path, f'it has {has}' if has else 'outline the nodule')
+        give = f'it has {has}' if has else 'outline the nodule'
+        raise CompanionError(f'there is no label {label} in the mask', path, give)
     return m == label
 
 # %% ../nbs/02d_given.ipynb #967a47fb
 def load_given(row: dict) -> Nodule:
-    "The nodule of a row of `Given`: image a NIfTI file or a DICOM folder, masks NIfTI, of one value or of several labels."
+    "The nodule of a row of `Given`: image a NIfTI file or a DICOM folder, masks NIfTI, of one value or of labels."
     folder, masks = Path(row['folder']), []
     series = (path := folder/row['image']).is_dir()
     a, spacing, affine, *notes = read_dicom(path) if series else read_nifti(path)
@@ -77,21 +78,23 @@ def load_given(row: dict) -> Nodule:
 COLUMNS = ('image', 'mask', 'label', 'nodule_id', 'patient_id', *CSV_NUMBERS)
 
 def thickness_mm(path: Path) -> float:
-    "SliceThickness of a DICOM folder; NaN for NIfTI, which does not record it, and for what cannot be read (loading it says why)."
+    "SliceThickness of a DICOM folder, mm; NaN for NIfTI, which has none, and for what cannot be read."
     try: return float(first_header(path).get('SliceThickness') or np.nan) if path.is_dir() else np.nan
     except CompanionError: return np.nan
 
 # %% ../nbs/02d_given.ipynb #f497e9df
 def rows_of_mask(image: Path, mask: Path) -> pd.DataFrame:
     "One row a label of the mask (0, where it has one value only)."
-    for option, path, give in (('--image', image, 'a NIfTI file, or the folder of one DICOM series'), ('--mask', mask, 'a NIfTI file')):
-        if not Path(path).exists(): raise CompanionError('there is no such file', f'{option} {path}', f'give {give}')
+    series = 'give a NIfTI file, or the folder of one DICOM series'
+    for option, path, give in (('--image', image, series), ('--mask', mask, 'give a NIfTI file')):
+        if not Path(path).exists(): raise CompanionError('there is no such file', f'{option} {path}', give)
     values = [v for v in np.unique(read_nifti(Path(mask))[0]) if v]
     if not values: raise CompanionError('the mask is empty', mask, 'outline the nodule')
     if len(values) > 1 and any(v != int(v) or v < 0 for v in values):
-        raise CompanionError('the mask has values that are no labels', mask, 'use 0 outside and 1, 2, 3 ... for the nodules')
+        raise CompanionError('the mask has values that are no labels', mask, 'use 0 outside, and 1, 2, 3 ... inside')
     stem, labels = Path(mask).name.split('.')[0], [int(v) for v in values] if len(values) > 1 else [0]
-    return pd.DataFrame([dict(image=str(image), mask=str(mask), label=k, nodule_id=f'{stem}-{k}' if k else stem) for k in labels])
+    names = [f'{stem}-{k}' if k else stem for k in labels]
+    return pd.DataFrame(dict(image=str(image), mask=str(mask), label=labels, nodule_id=names))
 
 # %% ../nbs/02d_given.ipynb #8e5ac8d0
 def read_given_csv(path: Path) -> pd.DataFrame:
@@ -115,7 +118,12 @@ class Given(Source):
     "New nodules: `image` and `mask`, or a table of them."
     name, caption = 'given', 'Files given by the user'
 
-    def __init__(self, image: Path | str | None = None, mask: Path | str | None = None, csv: Path | str | None = None, whole: bool = False):
+    def __init__(self,
+        image: Path | str | None = None, # a NIfTI file, or the folder of one DICOM series
+        mask: Path | str | None = None,  # NIfTI on the same voxels
+        csv: Path | str | None = None,   # or a table
+        whole: bool = False,             # the image is the whole scan
+    ):
         if (csv is None) != (image is not None and mask is not None):
             raise CompanionError('give an image and a mask, or a table', '--image, --mask, --csv', 'one of the two')
         self.folder = Path(csv).parent if csv is not None else Path()
@@ -135,7 +143,7 @@ class Given(Source):
         return content_key('given', NIFTI, nodule_id, depends, image_digests(self.folder/row['image']), digests(masks))
 
     def orientation(self, nodule_id: str) -> str:
-        "Axes in which the image is kept: LPS (columns to the patient's left, rows to the back, slices to the head) or RAS; '' if unreadable."
+        "Axes in which the image is kept, LPS (columns to the left, rows to the back, slices to the head) or RAS."
         return orientation(self.folder/self.row(nodule_id)['image'])
 
 # %% ../nbs/02d_given.ipynb #edb0f6eb
@@ -148,7 +156,7 @@ def image_digests(path: Path) -> list:
 def orientation(path: Path) -> str:
     "Axes in which an image is kept; '' where it cannot be read."
     try:
-        stored = dicom_affine(first_header(path).ImageOrientationPatient, (0, 0, 0), (1, 1, 1)) if path.is_dir() \
-            else nib.load(path).affine
+        across_and_down = first_header(path).ImageOrientationPatient if path.is_dir() else None
+        stored = dicom_affine(across_and_down, (0, 0, 0), (1, 1, 1)) if path.is_dir() else nib.load(path).affine
     except (CompanionError, OSError, nib.filebasedimages.ImageFileError): return ''
     return axes_kept(stored)

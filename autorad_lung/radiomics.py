@@ -23,7 +23,7 @@ from radiomics.featureextractor import RadiomicsFeatureExtractor
 from .artifacts import CompanionError, Rows, Store, content_key, pmap, row_table, versions, write_json
 from .preprocessing import consensus, slice_index
 from .protocol import Protocol
-from .sources import Nodule, Source
+from .sources import Nodule, Source, hu_faults
 
 # %% ../nbs/04b_radiomics.ipynb #70453df0
 RECIPES = ('paper', 'paper1502', 'true2d', 'volume')
@@ -264,13 +264,17 @@ def _values(c: Crop, recipe: Recipe, engine: str, scan_max: float | None) -> np.
 
 # %% ../nbs/04b_radiomics.ipynb #6ff4517c
 def read_volume(path: Path) -> sitk.Image:
-    "Any file that SimpleITK reads."
-    if Path(path).is_dir():
-        raise CompanionError('is a folder', path, 'give a file; of DICOM, the series written as one NIfTI file')
-    if not Path(path).is_file(): raise CompanionError('there is no such file', path, 'check the path')
-    try: return sitk.ReadImage(str(path))
-    except RuntimeError:
-        raise CompanionError('SimpleITK cannot read this file', path, 'give NIfTI, NRRD or MetaImage') from None
+    "Any file that SimpleITK reads: a volume with one number a voxel."
+    def refuse(reason, remedy): raise CompanionError(reason, path, remedy) from None
+    if Path(path).is_dir(): refuse('is a folder', 'give a file; of DICOM, the series written as one NIfTI file')
+    if not Path(path).is_file(): refuse('there is no such file', 'check the path')
+    try: image = sitk.ReadImage(str(path))
+    except RuntimeError as e:
+        refuse(f'SimpleITK cannot read this file ({str(e).splitlines()[-1][:120]})', 'give NIfTI, NRRD or MetaImage')
+    plain = image.GetNumberOfComponentsPerPixel() == 1 and 'complex' not in image.GetPixelIDTypeAsString()
+    if image.GetDimension() != 3 or not plain:
+        refuse('is no volume with one number a voxel', 'give a 3-D image in HU, or a 3-D mask')
+    return image
 
 def _upright(image: sitk.Image) -> sitk.Image:
     """Axial slices from the feet to the head, rows and columns unmirrored:
@@ -283,10 +287,16 @@ def _grid(image: sitk.Image) -> np.ndarray:
     "Size, spacing, origin and direction in one vector."
     return np.concatenate([image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()])
 
+def _ask(hu: np.ndarray, path: Path):
+    """Warn where the values of a file are no HU, or may be none: the features are those of the numbers, whatever
+    they are."""
+    if said := ''.join(hu_faults(hu)): warnings.warn(f'{path}: check that these are HU: {said}', stacklevel=4)
+
 # %% ../nbs/04b_radiomics.ipynb #d358d259
 def _load(image, mask, spacing_mm):
     """Image and mask as arrays, and the spacing. Two images must lie on one grid;
     beside an array, an image stays as it is stored."""
+    path = image if isinstance(image, (str, Path)) else None
     image, mask = (read_volume(v) if isinstance(v, (str, Path)) else v for v in (image, mask))
     if isinstance(image, sitk.Image) and isinstance(mask, sitk.Image):
         image, mask = _upright(image), _upright(mask)
@@ -296,6 +306,7 @@ def _load(image, mask, spacing_mm):
                                  'resample the mask to the image (nearest neighbour)')
     if isinstance(image, sitk.Image): spacing_mm = spacing_mm or image.GetSpacing()[::-1]
     hu, mask = (sitk.GetArrayFromImage(v) if isinstance(v, sitk.Image) else np.asarray(v) for v in (image, mask))
+    if path is not None: _ask(hu, path)
     return hu, mask, spacing_mm
 
 # %% ../nbs/04b_radiomics.ipynb #f711fbf2

@@ -66,7 +66,8 @@ class Source:
     def row(self, nodule_id: str) -> dict:
         "One row of the table, as a dict; a `CompanionError` if there is no such nodule."
         if nodule_id not in self.rows.index:
-            raise CompanionError(f'there is no nodule {nodule_id!r} in this source', self.name, '`source.nodules()` lists them')
+            raise CompanionError(f'there is no nodule {nodule_id!r} in this source', self.name,
+                                 '`source.nodules()` lists them')
         return self.rows.loc[nodule_id].to_dict()
 
     def nodules(self, store: Store | None = None, workers: int = 1) -> pd.DataFrame:
@@ -94,7 +95,11 @@ class Source:
     def _load(row: dict) -> Nodule: raise TypeError('a source says how a row becomes a nodule')
 
 # %% ../nbs/02_sources.ipynb #56143399
-def padded_box(masks: np.ndarray, origin: tuple, spacing_mm: tuple, scan_shape: tuple) -> tuple[np.ndarray, np.ndarray, bool]:
+def padded_box(
+    masks: np.ndarray,                  # (R, z, y, x) bool
+    origin: tuple,                      # their first voxel in the scan
+    spacing_mm: tuple, scan_shape: tuple,
+) -> tuple[np.ndarray, np.ndarray, bool]:
     "First and last+1 voxel of the region in the scan (slice, row, column), and whether the scan's bounds cut it."
     union, pixel = masks.any(0), np.array(spacing_mm[1:])
     volume, largest = union.sum() * np.prod(spacing_mm), union.sum((1, 2)).max() * pixel.prod()
@@ -208,11 +213,10 @@ def files_of(path: Path) -> list[Path]:
 CONVERT = 'convert it to NIfTI, on the voxels of the image where it is a mask (3D Slicer and SimpleITK do)'
 SERIES = 'give the folder of the series as the image of `autorad-lung predict`'
 UNPACK = 'unpack it; of a DICOM series give the folder'
-MAGIC = {b'NRRD': ('NRRD', CONVERT), b'ObjectType': ('MetaImage', CONVERT), b'NDims': ('MetaImage', CONVERT),
-         b'PK\3\4': ('a ZIP archive', UNPACK), b'7z\xbc\xaf': ('a 7z archive', UNPACK), b'\x89PNG': ('a PNG picture', CONVERT),
-         b'\xff\xd8\xff': ('a JPEG picture', CONVERT), b'II*\0': ('a TIFF picture', CONVERT), b'\x93NUMPY': ('a NumPy array', CONVERT),
-         b'\x89HDF': ('HDF5', CONVERT)}   # what a file begins with -> what it is, what to do
-ENHANCED = ('1.2.840.10008.5.1.4.1.1.2.1', '1.2.840.10008.5.1.4.1.1.2.2')   # SOP classes of CT with all slices in one file
+MAGIC = {b'NRRD': 'NRRD', b'ObjectType': 'MetaImage', b'NDims': 'MetaImage', b'PK\3\4': 'a ZIP archive',
+         b'7z\xbc\xaf': 'a 7z archive', b'\x89PNG': 'a PNG picture', b'\xff\xd8\xff': 'a JPEG picture',
+         b'II*\0': 'a TIFF picture', b'\x93NUMPY': 'a NumPy array', b'\x89HDF': 'HDF5'}    # first bytes -> what it is
+ENHANCED = ('1.2.840.10008.5.1.4.1.1.2.1', '1.2.840.10008.5.1.4.1.1.2.2')    # SOP classes: all slices in one file
 
 def dicom_kind(uid: str) -> tuple[str, str]:
     "What a DICOM file of this SOP class is, and what to do with it."
@@ -221,12 +225,13 @@ def dicom_kind(uid: str) -> tuple[str, str]:
     return f'a DICOM file ({name})', SERIES if name == 'CT Image' else CONVERT
 
 def other_kind(path: Path) -> tuple[str, str]:
-    "What a file is by its first bytes, and what to do with it; ('', '') where they say nothing."
+    "What a file is by its first bytes ('' where they say nothing), and what to do with it."
     with open(path, 'rb') as f: head = f.read(132)
     if head[128:] == b'DICM':
-        try: return dicom_kind(str(pydicom.dcmread(path, specific_tags=['SOPClassUID'], stop_before_pixels=True).SOPClassUID))
+        try: return dicom_kind(str(pydicom.dcmread(path, stop_before_pixels=True).SOPClassUID))
         except Exception: return 'a damaged DICOM file', 'download it again'
-    return next((v for k, v in MAGIC.items() if head.startswith(k)), ('', ''))
+    name = next((v for k, v in MAGIC.items() if head.startswith(k)), '')
+    return name, UNPACK if 'archive' in name else CONVERT
 
 # %% ../nbs/02_sources.ipynb #63fd7a75
 def _opened(path: Path) -> tuple[nib.Nifti1Pair, np.ndarray]:
@@ -242,7 +247,7 @@ def _opened(path: Path) -> tuple[nib.Nifti1Pair, np.ndarray]:
             image = nib.load(path)
             if not isinstance(image, nib.Nifti1Pair): refuse(f'is {type(image).__name__}, not NIfTI', CONVERT)
             if image.get_data_dtype().kind not in 'iuf':
-                refuse('has several numbers a voxel (colours or complex ones)', 'write it with one number a voxel: HU, or labels')
+                refuse('has several numbers a voxel (colours or complex ones)', 'write one: HU, or a label')
             return image, np.asanyarray(image.dataobj)
     except CompanionError: raise
     except PermissionError: refuse('cannot be read: permission denied', 'change the permissions')
@@ -250,7 +255,7 @@ def _opened(path: Path) -> tuple[nib.Nifti1Pair, np.ndarray]:
 
 # %% ../nbs/02_sources.ipynb #a2803d06
 LOST = 'check the path; paths in a table are relative to its folder'
-UNITS_MM = {1: 1e3, 3: 1e-3}   # NIfTI's codes for metres and micrometres; all others are taken for millimetres, as SimpleITK does
+UNITS_MM = {1: 1e3, 3: 1e-3}   # NIfTI's codes of metres and micrometres; all others are millimetres, as in SimpleITK
 
 def _slant(affine: np.ndarray, shape: tuple) -> tuple[float, float]:
     "The largest departure of two axes from right angles, in degrees, and how far one drifts along another, in voxels."
@@ -275,26 +280,29 @@ def _frame(image: nib.Nifti1Pair, shape: tuple, path: Path) -> tuple[tuple, np.n
     if not np.allclose(sizes, spacing, rtol=.01, atol=0):
         refuse('spacing and affine of the header contradict each other', 'write the file again with one of them')
     if not (.02 < spacing).all() or not (spacing < 50).all():
-        refuse(f'a voxel of {" x ".join(f"{s:g}" for s in spacing)} mm', 'mend the spacing or the units (xyzt_units) of the header')
-    if nib.aff2axcodes(affine)[2] not in ('S', 'I'): refuse('the third axis is not the slices', 'store it with axes x, y, z (axial slices)')
+        size = ' x '.join(f'{s:g}' for s in spacing)
+        refuse(f'a voxel of {size} mm', 'mend the spacing or the units (xyzt_units) of the header')
+    if nib.aff2axcodes(affine)[2] not in ('S', 'I'):
+        refuse('the third axis is not the slices', 'store it with axes x, y, z (axial slices)')
     return tuple(float(s) for s in spacing[::-1]), affine
 
 # %% ../nbs/02_sources.ipynb #c0a1e5ef
 def read_nifti(
-    path: Path,                                 # .nii, .nii.gz, or one of a .hdr/.img pair; 3-D, or more axes of length 1
+    path: Path,                                 # .nii, .nii.gz, or a .hdr/.img pair; axes past the third have length 1
 ) -> tuple[np.ndarray, tuple, np.ndarray]:      # array (Z, Y, X), spacing (dz, dy, dx) in mm, affine (4, 4) in mm
-    "A NIfTI volume; a `CompanionError` for a file that is missing, damaged, of another kind, or not stored slice by slice."
+    "A NIfTI volume; a `CompanionError` for a file that is missing, damaged, of another kind, or not of axial slices."
     def refuse(reason, remedy): raise CompanionError(reason, path, remedy)
     image, a = _opened(path := Path(path))
     if a.ndim > 3 and set(a.shape[3:]) == {1}: a = a.reshape(a.shape[:3])
     if a.ndim != 3: refuse(f'{a.ndim} axes {a.shape}, where 3 are needed', 'give one volume a file')
     spacing, affine = _frame(image, a.shape, path)
-    if not np.isfinite(a).all(): refuse('there are values that are not finite', 'replace them, by -1000 (air) in an image, by 0 in a mask')
+    if not np.isfinite(a).all():
+        refuse('there are values that are not finite', 'replace them, by -1000 (air) in an image, by 0 in a mask')
     return upright(a.T, spacing, affine)
 
 # %% ../nbs/02_sources.ipynb #66964823
 AIR = (-1000, -300)    # HU, both ends left out: lung, but neither padding with air nor tissue
-PADDING = -1024        # no CT number of air is below; scanners and programs fill what was not scanned with -2000, -2048, -3024 ...
+PADDING = -1024        # air is not below; what was not scanned is filled with -2000, -2048, -3024 ...
 
 def hu_faults(a: np.ndarray) -> tuple[str, str]:
     """Why numbers (Z, Y, X) cannot be HU, and why they might not be; '' where nothing speaks against them.
@@ -303,8 +311,9 @@ def hu_faults(a: np.ndarray) -> tuple[str, str]:
     low, high = a.min(), a.max()
     if low < -32768 or high > 32767: return f'values from {low:g} to {high:g} cannot be HU', ''
     if low < PADDING: low = a[a >= PADDING].min() if high >= PADDING else low
-    if a.dtype.itemsize == 1 or (low >= 0 and high <= 255) or high < PADDING or (a.dtype.kind == 'f' and high - low < 50):
-        return f'values from {low:g} to {high:g} cannot be HU: a window of 8 bits, a unit range or a normalised image', ''
+    narrow = a.dtype.itemsize == 1 or (low >= 0 and high <= 255) or (a.dtype.kind == 'f' and high - low < 50)
+    if narrow or high < PADDING:
+        return f'values from {low:g} to {high:g} cannot be HU: 8 bits, a unit range or a normalised image', ''
     some = a.reshape(-1)[::a.size // 1_000_000 | 1]
     if np.mean((some > AIR[0]) & (some < AIR[1])) < .01: return '', 'there is no air in the image'
     deep = some[some < -1200]
@@ -319,20 +328,20 @@ def max_abs_hu(hu: np.ndarray) -> float:
 def as_hu(a: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     "Values as int16 HU, rounded, and what to check of them; a `CompanionError` for what cannot be HU."
     certain, doubt = hu_faults(a)
-    if certain: raise CompanionError(certain, path, 'give HU: undo the scaling, or convert the DICOM series again with rescale slope and intercept')
+    if certain: raise CompanionError(certain, path, 'give HU: undo the scaling, or convert the series again, rescaled')
     return np.rint(a).astype('i2'), (f'check that these are HU: {doubt}',) if doubt else ()
 
 # %% ../nbs/02_sources.ipynb #dedc3cdf
 def as_mask(a: np.ndarray, path: Path) -> np.ndarray:
     "A mask of two values as bool; a `CompanionError` where it is empty or has more values."
-    if not (values := np.unique(a)).any(): raise CompanionError('the mask is empty', path, 'outline the nodule, or leave the row out')
+    def refuse(reason, remedy): raise CompanionError(reason, path, remedy)
+    if not (values := np.unique(a)).any(): refuse('the mask is empty', 'outline the nodule, or leave the row out')
     if len(values) > 2 or (len(values) == 2 and values[0] != 0):
-        raise CompanionError(f'the mask has {len(values)} values, where 0 and one other are needed', path,
-                             'one file for each nodule and reader')
+        refuse(f'the mask has {len(values)} values, where 0 and one other are needed', 'one file a nodule and reader')
     return a != 0
 
 def parts(mask: np.ndarray, spacing_mm: tuple) -> int:
-    "How many nodules a mask (Z, Y, X) seems to hold: its largest connected part (26 neighbours), and others that are large and far enough."
+    "How many nodules a mask (Z, Y, X) seems to hold: connected parts (26 neighbours) that are large and far enough."
     box = tuple(slice(w.min(), w.max() + 1) for w in np.nonzero(mask))
     labels, n = connected(mask[box], np.ones((3, 3, 3)))
     if n < 2: return n
@@ -357,20 +366,26 @@ def corners_apart_mm(a: np.ndarray, b: np.ndarray, shape: tuple) -> float:
 
 def same_grid(mask: np.ndarray, frame: np.ndarray, hu: np.ndarray, affine: np.ndarray, path: Path):
     "Refuse a mask (Z, Y, X) with the affine `frame` that does not lie on the voxels of the image `hu` with `affine`."
-    if mask.shape != hu.shape:
-        raise CompanionError(f'mask {mask.shape} and image {hu.shape} differ in shape (slices, rows, columns)', path, 'resample the mask to the image')
+    def refuse(reason): raise CompanionError(reason, path, 'resample the mask to the image')
+    if mask.shape != hu.shape: refuse(f'mask {mask.shape} and image {hu.shape} differ in shape (slices, rows, columns)')
     if (off := corners_apart_mm(frame, affine, hu.shape)) > SAME_MM:
-        sizes = [' x '.join(f'{s:.4g}' for s in nib.affines.voxel_sizes(f)) for f in (frame, affine)]
-        raise CompanionError(f'spacing or position of mask and image differ, by {off:.1f} mm at a corner (voxels of {sizes[0]} and {sizes[1]} mm)',
-                             path, 'resample the mask to the image')
+        a, b = (' x '.join(f'{s:.4g}' for s in nib.affines.voxel_sizes(f)) for f in (frame, affine))
+        refuse(f'spacing or position of mask and image differ, by {off:.1f} mm at a corner (voxels of {a} and {b} mm)')
 
 # %% ../nbs/02_sources.ipynb #5ecada09
-def nodule_of(row: dict, a: np.ndarray, spacing_mm: tuple, masks: list[np.ndarray], path: Path, notes: tuple = ()) -> Nodule:
-    "The nodule of a table's row from an image `a` (Z, Y, X) of `path` and masks on its voxels."
+def nodule_of(
+    row: dict,                   # of the table: nodule_id, patient_id, scan_max_abs_hu where known
+    a: np.ndarray, spacing_mm: tuple,
+    masks: list[np.ndarray],     # bool, on the voxels of `a`
+    path: Path,                  # of the image, for an error
+    notes: tuple = (),           # flags from reading it
+) -> Nodule:
+    "The nodule of a table's row from an image (Z, Y, X) and masks on its voxels."
     hu, doubts = as_hu(a, path)
-    most = row['scan_max_abs_hu'] if 'scan_max_abs_hu' in row else np.nan
-    return Nodule(row['nodule_id'], row['patient_id'], hu, tuple(spacing_mm), np.stack(masks),
-                  None if np.isnan(most) else max(float(most), max_abs_hu(hu)), flags=(*notes, *doubts, *mask_doubts(masks, spacing_mm)))
+    known = row['scan_max_abs_hu'] if 'scan_max_abs_hu' in row else np.nan
+    most = None if np.isnan(known) else max(float(known), max_abs_hu(hu))
+    flags = (*notes, *doubts, *mask_doubts(masks, spacing_mm))
+    return Nodule(row['nodule_id'], row['patient_id'], hu, tuple(spacing_mm), np.stack(masks), most, flags=flags)
 
 # %% ../nbs/02_sources.ipynb #0e14ea32
 def load_row(row: dict, folder: str) -> Nodule:
@@ -378,7 +393,7 @@ def load_row(row: dict, folder: str) -> Nodule:
     path, masks = Path(folder)/row['image'], []
     if path.is_dir():
         raise CompanionError('is a folder, and --source nifti reads NIfTI files', path,
-                             'convert the DICOM series to NIfTI (dcm2niix does); `autorad-lung predict` reads such folders')
+                             'convert the DICOM series to NIfTI (dcm2niix does); `autorad-lung predict` reads folders')
     a, spacing, affine = read_nifti(path)
     for name in row['mask'].split(';'):
         m, _, frame = read_nifti(p := Path(folder)/name.strip())
@@ -411,7 +426,7 @@ def measure(loader: Callable[[], Nodule]) -> dict:
 def _digest(path: str, *stamp) -> str: return file_digest(Path(path))
 
 def digest(path: Path) -> str:
-    "SHA-256 of a file, read once a process while its size and times stay; '' for what is no readable file (loading it will say so)."
+    "SHA-256 of a file, read once a process while size and times stay; '' for what cannot be read."
     if not Path(path).is_file(): return ''
     try:
         s = os.stat(path)
@@ -434,7 +449,8 @@ class Nifti(Source):
         super().__init__(read_nodules_csv(self.folder/'nodules.csv'))
         self.caption = f'Real CT ({self.folder.resolve().name}, NIfTI)'
 
-    def loader(self, nodule_id: str) -> Callable[[], Nodule]: return partial(load_row, self.row(nodule_id), str(self.folder))
+    def loader(self, nodule_id: str) -> Callable[[], Nodule]:
+        return partial(load_row, self.row(nodule_id), str(self.folder))
 
     def key(self, nodule_id: str) -> str:
         row = self.row(nodule_id)
@@ -449,7 +465,8 @@ class Nifti(Source):
         """The CSV's rows, with diameter_mm, volume_mm3, slice_spacing_mm and pixel_spacing_mm measured where absent;
         `problem` says why a nodule cannot be loaded."""
         with tempfile.TemporaryDirectory() as d: found = self._measured(store or Store(d), workers, quiet)
-        lost = {r['item']: str(CompanionError(r['reason'], r['where'], r['remedy'])) for r in found.quarantine.to_dict('records')}
+        failed = found.quarantine.to_dict('records')
+        lost = {r['item']: str(CompanionError(r['reason'], r['where'], r['remedy'])) for r in failed}
         out = self.rows.reset_index(drop=True)
         good = [i not in lost for i in out.nodule_id]
         for c in MEASURES:

@@ -291,6 +291,7 @@ def usable(t, store, to) -> lidc.Extraction:
     'no instance number': lambda f, files: [rewrite(p, lambda ds: delattr(ds, 'InstanceNumber')) for p in files],
     'names without .dcm': lambda f, files: [p.rename(p.with_suffix('')) for p in files],
     'folders of another download': lambda f, files: (f.parent/'CT_1').mkdir() or [p.rename(f.parent/'CT_1'/p.name) for p in files] and shutil.rmtree(f),
+    'a study on another disk, and links in a circle': lambda f, files: _linked(f),
     'run-length encoding': lambda f, files: [rewrite(p, lambda ds: ds.compress(pydicom.uid.RLELossless, encoding_plugin='pydicom')) for p in files],
     'big endian': lambda f, files: [_big_endian(p) for p in files],
 }.items(), ids=lambda v: v if isinstance(v, str) else '')
@@ -304,6 +305,11 @@ def test_what_is_odd_but_whole_is_read(name, change, tree, store, scan_ids, tmp_
     notes = '; '.join(e.scans.notes[0])
     if name == 'identical copy': assert 'is a copy of' in notes
     if 'tilt' in name: assert 'gantry tilt of 2.5' in notes
+
+def _linked(folder):
+    study, patient, disk = folder.parent, folder.parents[1], folder.parents[3]/'disk'
+    folder.rename(disk); study.rmdir(); (patient/'study').symlink_to(disk)
+    for name, to in (('up', patient), ('tree', patient.parent), ('nowhere', disk/'gone')): (disk/name).symlink_to(to)
 
 def _big_endian(p):
     old, ds = pydicom.dcmread(p), pydicom.Dataset()
@@ -334,6 +340,21 @@ def test_slices_that_lidc_published_twice_are_chosen_as_pylidc_does(store, tmp_p
         monkeypatch.setitem(lidc.PUBLISHED_TWICE, scan_id, 1)
         e = usable(t, store, tmp_path)
     assert e.nodules.key.tolist() == [LidcSource(tree, store).key(i) for i in e.nodules.nodule_id] and 'lesser instance number' in e.scans.notes[0][0]
+
+def test_empty_folders_of_patients(tree, store, scan_ids, tmp_path):
+    "Among others they are absent; where nothing else is, that is said."
+    (t := tmp_path/'t').mkdir(); (t/scan_record(scan_ids[0]).patient_id/'study').mkdir(parents=True)
+    with pytest.raises(CompanionError, match='no file of any scan'): extract(t, store, quiet=True)
+    shutil.copytree(scan_folder(tree, scan_ids[1]).parents[1], t/scan_record(scan_ids[1]).patient_id, copy_function=os.link)
+    e = extract(t, new_store(store, tmp_path/'s'), quiet=True)
+    assert e.scans.scan_id.tolist() == [scan_ids[1]] and e.quarantine.empty and scan_ids[0] in e.absent
+
+def test_padding_is_not_the_largest_hu(tree, store, scan_ids, tmp_path):
+    "Corners that were not scanned, filled with -3024 (a scanner's way): the record is that of the voxels that were."
+    scan_id = scan_ids[0]; hu = scan_volume(scan_id, store); hu[0, 0, 0] = -900; most = float(np.abs(hu.astype(int)).max())
+    hu[:, :40, :40] = -2048; hu[:, -40:, -40:] = -3024; write_scan(tmp_path/'t', scan_id, store, hu)
+    e = usable(tmp_path/'t', store, tmp_path)
+    assert set(e.nodules.scan_max_abs_hu) == {max(1024., most)} and e.scans.hu_min.tolist() == [-3024]
 
 def test_a_patient_with_two_scans(store, tmp_path):
     pair = min((g for _, g in scans().groupby('patient_id').scan_id if len(g) == 2), key=lambda g: sum(len(scan_record(i).slice_z_mm) for i in g)).tolist()

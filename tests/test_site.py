@@ -145,10 +145,11 @@ def test_what_would_be_seen(tmp_path):
     (tmp_path/'a.html').write_text('<p id="here"><a href="nowhere.html">x</a><a href="#here">y</a>'
                                    '<a href="b.html#gone">z</a><img src="https://example.org/a.png">'
                                    f'<a href="{SITE}/b.html">u</a><a href="{SITE}/c.html">v</a>'
-                                   ' ?@fig-x, @fig-y, [@key]</p><pre>@fig-code</pre>')
+                                   ' ?@fig-x, @fig-y, [@key], [a](b.html)</p><pre>@fig-code</pre>')
     (tmp_path/'b.html').write_text('<img src="lost.png">')
     assert docs.broken(tmp_path) == ['a.html: nowhere.html', 'a.html: b.html#gone', f'a.html: {SITE}/c.html',
-                                     'a.html: ?@fig-x', 'a.html: @fig-y', 'a.html: [@key]', 'b.html: lost.png']
+                                     'a.html: ?@fig-x', 'a.html: @fig-y', 'a.html: [@key]',
+                                     'a.html: ](b.html)', 'b.html: lost.png']
 
 def test_a_word_is_no_link_to_a_namesake():
     home, ids = {'x.html': {'own': 'x.html', 'taken': 'y.html'}}, {'x.html': {'own'}, 'y.html': {'taken', 'other'}}
@@ -248,7 +249,7 @@ def test_the_reference_is_that_of_the_package():
                     if isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', '') == '__all__']
         for n in (n for n in body if getattr(n, 'name', None) in public):
             said = ' '.join((ast.get_docstring(n) or '').split('\n\n')[0].split()).replace('|', '\\|')
-            if not re.search(rf'\| \[`{n.name}`\]\([\w.]+#{n.name.lower()}\) \| {re.escape(said)} \|', text):
+            if not re.search(rf'\| \[<code>{n.name}</code>\]\([\w.]+#{n.name.lower()}\) \| {re.escape(said)} \|', text):
                 missing.append(f'{p.stem}.{n.name}')
     assert missing == [], 'run jupyter nbconvert --to notebook --execute --inplace nbs/reference.ipynb; nbdev_clean'
 

@@ -188,13 +188,16 @@ def links(page: Path) -> tuple[list[str], set, str]:
     r.feed(page.read_text(encoding='utf-8'))
     return r.links, r.ids, ' '.join(r.words)
 
+# a mark that nothing has made into words
+RAW = re.compile(r'\?@[\w-]+|@(?:fig|tbl)-[\w-]+|\[@[^\]]*\]?|\]\([^)\s]*\)')
+
 def broken(out: Path = OUT) -> list[str]:
     "Links and pictures that lead to no file or to no place in it; figures and citations that nothing stands for."
     read, bad = {os.path.normpath(p): links(p) for p in sorted(out.rglob('*.html'))}, []
     for at, (urls, _, words) in read.items():
         name = Path(at).relative_to(os.path.normpath(out)).as_posix()
         bad += [f'{name}: {url}' for url in dict.fromkeys(urls) if not leads(url, at, out, read)]
-        bad += [f'{name}: {m}' for m in re.findall(r'\?@[\w-]+|@(?:fig|tbl)-[\w-]+|\[@[^\]]*\]?', words)]
+        bad += [f'{name}: {m}' for m in RAW.findall(words)]
     return bad
 
 def leads(url: str, at: str, out: Path, read: dict) -> bool:

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['WORKBOOKS', 'SEPARATORS', 'PART', 'CompanionError', 'read_csv', 'file_digest', 'content_key', 'versions', 'atomic',
            'write_text', 'write_json', 'write_table', 'write_arrays', 'package_root', 'Store', 'default_workers',
-           'pmap', 'call', 'Rows', 'foreseen', 'row_table']
+           'pmap', 'call', 'Rows', 'foreseen', 'row_table', 'by_name']
 
 # %% ../nbs/00_artifacts.ipynb #21b9166d
-import codecs, contextlib, csv, dataclasses, hashlib, importlib.metadata, io, json, math, os, re, shutil, sys
+import codecs, contextlib, csv, dataclasses, hashlib, importlib, importlib.metadata, io, json, math, os, re, shutil, sys
 import tempfile, traceback, warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -399,3 +399,10 @@ def row_table(
         folder = _keep_whole(store, stage, good, about)
     quarantine = pd.DataFrame(failed, columns=['item', 'reason', 'where', 'remedy'], dtype=str)
     return Rows(*_read_rows(folder), quarantine)
+
+# %% ../nbs/00_artifacts.ipynb #d382d946
+def by_name(entry):
+    "What a registry's entry names: 'rivals.clip_lung:ClipLung' is that class; an object that is no text is itself."
+    if not isinstance(entry, str): return entry
+    room, name = entry.split(':')
+    return getattr(importlib.import_module(f'autorad_lung.{room}'), name)

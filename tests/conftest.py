@@ -4,7 +4,7 @@ import fcntl, os, shutil, subprocess, sys
 from pathlib import Path
 import pytest
 from autorad_lung.artifacts import Store
-from autorad_lung.cohort import lidc_nodules
+from autorad_lung.cohort.cohort import lidc_nodules
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get('AUTORAD_SHARED', ROOT.parent/'shared'))

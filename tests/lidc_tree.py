@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from autorad_lung.cohort import lidc_nodules, score_label
-from autorad_lung.marks import scan_record, scans
-from autorad_lung.phantom import rng_of, scan_traits
-from autorad_lung.sources import Phantom
+from autorad_lung.cohort.cohort import lidc_nodules, score_label
+from autorad_lung.cohort.marks import scan_record, scans
+from autorad_lung.sources.phantom import rng_of, scan_traits
+from autorad_lung.sources.sources import Phantom
 
 def rows_of(scan_id: int, store):
     "lidc_nodules' rows of one scan."

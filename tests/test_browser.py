@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from browser import Browser, find
 from conftest import SETTINGS
-from autorad_lung import explorer
-from autorad_lung.pipeline import Study
+from autorad_lung.pages import explorer
+from autorad_lung.study import Study
 
 pytestmark = pytest.mark.skipif(not find(), reason='no Chromium here: install the package chromium')
 PHONE = dict(width=390, height=844)

@@ -9,7 +9,7 @@ import pytest
 distributed = pytest.importorskip('distributed')
 from autorad_lung.artifacts import CompanionError, Store, content_key, pmap, row_table
 from test_lidc import link_tree, new_store, scan_ids, store, tree, tree_bytes
-from autorad_lung.lidc import extract
+from autorad_lung.sources.lidc import extract
 
 @pytest.fixture
 def cluster(tmp_path):

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
-from autorad_lung import doctor, use
+from autorad_lung.bench import doctor
+from autorad_lung.use import use
 
 BIN = Path(sys.executable).parent
 SETTINGS = configparser.ConfigParser(delimiters=['='], interpolation=None); SETTINGS.read(ROOT/'settings.ini')
@@ -30,7 +31,7 @@ def test_contributing_names_what_there_is():
     assert [h for h in ('encoder', 'rival', 'source', 'figure') if not re.search(rf'^## Add an? {h}', text, re.M)] == []
     paths = {p for p in re.findall(r'`([\w./]+/[\w./]*\w\.\w+|[\w_]+\.(?:md|yml|ini))`', text) if 'NAME' not in p}
     assert len(paths) > 12 and sorted(p for p in paths if not (ROOT/p).exists()) == []
-    code = ''.join(p.read_text() for p in (ROOT/'autorad_lung').glob('*.py'))
+    code = ''.join(p.read_text() for p in (ROOT/'autorad_lung').rglob('*.py'))
     names = set(re.findall(r'`([A-Z][A-Z_0-9]{3,})`', text)) - {'NAME'}
     assert {'TOWERS', 'MODELS', 'SOURCES', 'MODEL_NAMES'} <= names
     assert [n for n in names if not re.search(rf'^{n}\b.*=', code, re.M)] == []

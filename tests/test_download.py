@@ -1,6 +1,6 @@
 "The download, as far as it can be tested without a network; the transfer itself is idc-index's."
 import pytest
-from autorad_lung import download as dl
+from autorad_lung.sources import download as dl
 from autorad_lung.artifacts import CompanionError
 
 def test_without_idc_index_the_remedy_is_named(monkeypatch):

@@ -10,13 +10,14 @@ import pydicom
 import pytest
 from conftest import SHARED, autorad
 from lidc_tree import choose_scans, rows_of, scan_folder, scan_volume, slice_dataset, write_scan
-from autorad_lung import artifacts, lidc
+from autorad_lung import artifacts
+from autorad_lung.sources import lidc
 from autorad_lung.artifacts import CompanionError, Store
-from autorad_lung.cohort import lidc_nodules
-from autorad_lung.dicom import read_series, read_slice
-from autorad_lung.lidc import Job, LidcSource, extract, extract_scan
-from autorad_lung.marks import contours, scan_record, scans
-from autorad_lung.sources import Phantom, open_source
+from autorad_lung.cohort.cohort import lidc_nodules
+from autorad_lung.sources.dicom import read_series, read_slice
+from autorad_lung.sources.lidc import Job, LidcSource, extract, extract_scan
+from autorad_lung.cohort.marks import contours, scan_record, scans
+from autorad_lung.sources.sources import Phantom, open_source
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -170,7 +171,7 @@ def _(folder, files): files[-1].unlink(); return ['1 of', 'slices missing']
 def _(folder, files):
     z = {p: float(pydicom.dcmread(p, stop_before_pixels=True).ImagePositionPatient[2]) for p in files}
     scan_id = next(s for s in scans().scan_id if scan_record(s).series_uid == folder.name)
-    from autorad_lung.marks import annotations
+    from autorad_lung.cohort.marks import annotations
     marked = {c.z_mm for a in annotations().query('scan_id == @scan_id').annotation_id for c in contours(int(a))}
     next(p for p in files if z[p] in marked).unlink()
     return ['1 of', 'slices missing', 'readers marked 1 of them']
@@ -333,7 +334,7 @@ def test_signed_unsigned_and_twelve_bits_give_the_same_hu(tmp_path):
 
 def test_slices_that_lidc_published_twice_are_chosen_as_pylidc_does(store, tmp_path, tree, scan_ids, monkeypatch):
     import sqlite3
-    from autorad_lung.marks import marks_file
+    from autorad_lung.cohort.marks import marks_file
     scan_id = scan_ids[0]
     with one_scan(tree, scan_id, tmp_path) as (t, folder):
         files = files_by_z(folder); ds = pydicom.dcmread(files[3]); ds.InstanceNumber = int(ds.InstanceNumber) + 5000; ds.PixelData = bytes(len(ds.PixelData)); ds.save_as(folder/'999999.dcm')
@@ -404,7 +405,7 @@ def test_an_unreadable_folder(level, tree, store, scan_ids, tmp_path):
 FULL = '''
 import sys
 from autorad_lung.artifacts import CompanionError, Store
-from autorad_lung.lidc import extract
+from autorad_lung.sources.lidc import extract
 try: extract(sys.argv[1], Store(sys.argv[2]), workers=int(sys.argv[3]), quiet=True)
 except CompanionError as e: print(e); sys.exit(3)
 '''
@@ -421,7 +422,7 @@ def test_a_full_disk_stops_the_run_in_plain_words_and_keeps_what_is_done(workers
 
 # ---------------------------------------------------------------- kill and resume
 
-RUN = 'import sys; from autorad_lung.artifacts import Store; from autorad_lung.lidc import extract; extract(sys.argv[1], Store(sys.argv[2]), workers=int(sys.argv[3]), quiet=True)'
+RUN = 'import sys; from autorad_lung.artifacts import Store; from autorad_lung.sources.lidc import extract; extract(sys.argv[1], Store(sys.argv[2]), workers=int(sys.argv[3]), quiet=True)'
 
 def killed(tree, store, tmp_path, times: int, workers: int):
     whole = new_store(store, tmp_path/'whole'); extract(tree, whole, quiet=True); wanted = tree_bytes(whole.root)

@@ -5,7 +5,7 @@ import pytest
 from conftest import autorad
 from lidc_tree import choose_scans, rows_of, scan_folder, write_scan
 from test_lidc import store
-from autorad_lung.marks import scan_record
+from autorad_lung.cohort.marks import scan_record
 
 @pytest.mark.slow
 def test_forty_scans_from_dicom_to_the_report(store, tmp_path):

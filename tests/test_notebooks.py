@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-NOTEBOOKS = (ROOT/'nbs').glob('*.ipynb')
-MODULES = sorted(p.name for p in NOTEBOOKS if 'skip_exec: true' not in p.read_text())
+NOTEBOOKS = (p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+MODULES = sorted(p.relative_to(ROOT/'nbs').as_posix() for p in NOTEBOOKS if 'skip_exec: true' not in p.read_text())
 
 @pytest.mark.parametrize('name', MODULES)
 def test_notebook(name):

@@ -10,14 +10,14 @@ import pytest
 import SimpleITK as sitk
 from conftest import autorad
 from lidc_tree import slice_dataset
-from autorad_lung import dicom
+from autorad_lung.sources import dicom
 from autorad_lung.artifacts import CompanionError, Store
-from autorad_lung.given import Given
-from autorad_lung.marks import scan_record
+from autorad_lung.sources.given import Given
+from autorad_lung.cohort.marks import scan_record
 from autorad_lung.preprocessing import image_table
 from autorad_lung.protocol import preset
 from autorad_lung.radiomics import _load, extract
-from autorad_lung.sources import Nifti
+from autorad_lung.sources.sources import Nifti
 
 SPACING = (1.25, .7, .7)                                                   # z, y, x, mm
 AFFINE = np.array([[-.7, 0, 0, 170], [0, -.7, 0, 150], [0, 0, 1.25, -340], [0, 0, 0, 1]])   # to the left, back, head

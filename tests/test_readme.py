@@ -19,8 +19,8 @@ import pytest
 from conftest import ROOT
 from lidc_tree import choose_scans, write_scan
 from autorad_lung import cli
-from autorad_lung.pipeline import Study
-from autorad_lung.predictions import PROBABILITIES
+from autorad_lung.study import Study
+from autorad_lung.scores.predictions import PROBABILITIES
 
 TEXT = (ROOT/'README.md').read_text(encoding='utf-8')
 BIN, SMALL = Path(sys.executable).parent, ['limit=40', 'n_folds=2', 'n_ctx=4', 'epochs=1']

@@ -4,6 +4,7 @@ import ast, json, re, shutil, subprocess, sys
 from pathlib import Path
 import pytest
 from conftest import ROOT
+from autorad_lung.bench import house
 
 BIN = Path(sys.executable).parent
 NOTEBOOKS = sorted((ROOT/'nbs').rglob('*.ipynb'))
@@ -23,10 +24,12 @@ def copy(tmp_path_factory):
     return to
 
 def test_modules_are_what_the_notebooks_export(copy):
-    for p in (copy/'autorad_lung').glob('*.py'):
+    for p in (copy/'autorad_lung').rglob('*.py'):
         if p.name != '__init__.py': p.unlink()
     subprocess.run([BIN/'nbdev_export'], cwd=copy, check=True, capture_output=True)
-    def modules(root): return {p.name: p.read_text() for p in (root/'autorad_lung').glob('*.py')}
+    def modules(root):
+        package = root/'autorad_lung'
+        return {p.relative_to(package).as_posix(): p.read_text() for p in package.rglob('*.py')}
     ours, theirs = modules(ROOT), modules(copy)
     assert ours.keys() == theirs.keys()
     assert [n for n in ours if ours[n] != theirs[n]] == [], 'run nbdev_export'
@@ -93,17 +96,55 @@ def test_a_long_line_is_seen(tmp_path):
         'tests/a.py: line 1: 202', 'tests/a.py: line 2: 121',
         'nbs/wing/a.ipynb: cell code1, line 2: 121']
 
-def test_a_notebook_imports_only_from_lower_floors():
-    number = {}
-    for p in (ROOT/'nbs').glob('[0-9]*.ipynb'):
-        text = ''.join(''.join(c['source']) + '\n' for c in json.loads(p.read_text())['cells'])
-        number[re.search(r'^#\| *default_exp (\S+)', text, re.M)[1]] = (p.stem, text)
-    for module, (stem, _) in number.items():
-        tree = ast.parse((ROOT/'autorad_lung'/f'{module}.py').read_text())
-        for node in ast.walk(tree):
-            if not (isinstance(node, ast.ImportFrom) and node.level): continue
-            for m in [node.module] if node.module else [a.name for a in node.names]:
-                assert number[m][0] < stem, f'{stem} imports {m}'
+# ---- the house
+def numbered_notebooks() -> dict[str, list[Path]]:
+    "Folder in nbs/ -> its notebooks that export a module, in the order of their numbers."
+    found = {}
+    for p in sorted((ROOT/'nbs').rglob('[0-9]*.ipynb')):
+        if '.ipynb_checkpoints' not in p.parts: found.setdefault(p.parent.relative_to(ROOT/'nbs').as_posix(), []).append(p)
+    return found
+
+def test_rooms_import_only_from_below():
+    assert house.faults(house.read_house()) == []
+
+def test_an_import_that_goes_up_is_seen(tmp_path):
+    "In a copy of this very package: a line in the lowest room, and a circle within a wing."
+    shutil.copytree(ROOT/'autorad_lung', tmp_path/'p', ignore=shutil.ignore_patterns('__pycache__'))
+    lowest, dicom = tmp_path/'p'/'artifacts.py', tmp_path/'p'/'sources'/'dicom.py'
+    lowest.write_text(lowest.read_text() + "\ndef late(): from .cli import main\n")
+    dicom.write_text(dicom.read_text() + "\nimportlib.import_module('autorad_lung.sources.lidc')\n")
+    said = house.faults(house.read_house(tmp_path/'p'))
+    assert 'artifacts imports cli, which stands above it' in said
+    assert any(f.startswith('a circle: ') and 'sources.lidc' in f for f in said)
+
+def test_notebooks_are_numbered_from_00_each_once():
+    for folder, notebooks in numbered_notebooks().items():
+        assert [p.name[:2] for p in notebooks] == [f'{k:02}' for k in range(len(notebooks))], folder
+
+def test_a_wing_reads_in_its_order():
+    "A room of a wing imports only from rooms of lower number in it; wings and folders have the same names."
+    read = house.read_house()
+    for folder, notebooks in numbered_notebooks().items():
+        names = [p.stem[3:] for p in notebooks]
+        wing = '' if folder == '.' else f'{folder}.'
+        assert sorted(f'{wing}{n}' for n in names) == sorted(m for m in read.modules if m.rpartition('.')[0] == wing.rstrip('.'))
+        for k, n in enumerate(names if wing else []):
+            later = {f'{wing}{x}' for x in names[k:]} & read.imports[f'{wing}{n}']
+            assert not later, f'{wing}{n} imports {sorted(later)}'
+
+def test_contributing_begins_with_the_house():
+    assert house.as_markdown(house.read_house()) in (ROOT/'CONTRIBUTING.md').read_text(), 'python tools/house.py'
+
+@pytest.mark.parametrize('modules, heavy', [
+    ('cli study cohort.cohort sources.sources sources.lidc radiomics metrics figures.plots figures.words pages.report '
+     'bench.doctor towers.towers', 'torch transformers sklearn'),
+    ('metanet model training rivals.fusion towers.encoders', 'transformers.models'),
+])
+def test_what_is_not_used_is_not_loaded(modules, heavy):
+    "Seconds of every start: torch and the model classes of transformers are loaded where they are first used."
+    code = f"import importlib, sys\nfor m in '{modules}'.split(): importlib.import_module('autorad_lung.' + m)\n" \
+           f"print([h for h in '{heavy}'.split() if h in sys.modules])"
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT).stdout == '[]\n'
 
 def test_readme_is_the_index():
     sys.path.insert(0, str(ROOT/'tools'))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import QUICK, ROOT, SETTINGS, autorad
-from autorad_lung.report import MORE
+from autorad_lung.pages.report import MORE
 
 AUTORAD = [Path(sys.executable).with_name('autorad-lung'), 'reproduce']
 

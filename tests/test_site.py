@@ -7,8 +7,8 @@ import pytest
 import yaml
 from browser import Browser, find
 from conftest import ROOT, once
-from autorad_lung import report
-from autorad_lung.references import SITE, page_name
+from autorad_lung.pages import report
+from autorad_lung.pages.references import SITE, page_name
 
 sys.path.insert(0, str(ROOT/'tools'))
 import docs, pages
@@ -206,7 +206,7 @@ def page(tmp_path, *sources, outputs=()):
     return made, made.body(docs.NBS/'references.bib')
 
 def test_figures_are_numbered_and_referred_to(tmp_path):
-    p, made = page(tmp_path, 'See @fig-b and @tbl-c, not `@fig-b`; [w](06_metanet.ipynb#x).',
+    p, made = page(tmp_path, 'See @fig-b and @tbl-c, not `@fig-b`; [w](04_metanet.ipynb#x).',
                    '#| label: fig-a\n#| fig-cap: "One"\n#| echo: false\n1',
                    '#| label: fig-b\n#| fig-cap: "Two: $x_i$"\n2',
                    '#| label: tbl-c\n#| tbl-cap: Three, [@lidc]\n3', outputs=[{'image/png': 'AAAA'}])
@@ -243,7 +243,7 @@ def test_the_reference_is_that_of_the_package():
     nb = nbformat.read(docs.NBS/'reference.ipynb', 4)
     text = ''.join(o.data.get('text/markdown', '') for c in nb.cells if c.cell_type == 'code' for o in c.outputs)
     missing = []
-    for p in sorted((ROOT/'autorad_lung').glob('[!_]*.py')):
+    for p in sorted((ROOT/'autorad_lung').rglob('[!_]*.py')):
         body = ast.parse(p.read_text()).body
         [public] = [ast.literal_eval(n.value) for n in body
                     if isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', '') == '__all__']

@@ -5,14 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import QUICK, autorad
-from autorad_lung import preprocessing, sources
+from autorad_lung import preprocessing
+from autorad_lung.sources import sources
 from autorad_lung.artifacts import CompanionError
-from autorad_lung.cohort import ledger_summary
-from autorad_lung.diagnosis import read_diagnosis
-from autorad_lung.given import Given
-from autorad_lung.pipeline import Study, write_features
-from autorad_lung.predictions import COLUMNS, read_predictions, synthetic_predictions
-from autorad_lung.sources import read_nodules_csv
+from autorad_lung.cohort.cohort import ledger_summary
+from autorad_lung.cohort.diagnosis import read_diagnosis
+from autorad_lung.sources.given import Given
+from autorad_lung.study import Study, write_features
+from autorad_lung.scores.predictions import COLUMNS, read_predictions, synthetic_predictions
+from autorad_lung.sources.sources import read_nodules_csv
 
 SCORES = ['1;2;2', '2;2;1', '3;3;3', '3;2;4', '5;4;5', '4;5;4']
 FEW = ('--source', 'nifti', '--workers', '1', '--set', 'n_folds=2')

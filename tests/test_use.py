@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import autorad
-from autorad_lung.pipeline import Study
+from autorad_lung.study import Study
 
 SMALL = ('--quick', '--set', 'n_folds=2', '--set', 'n_ctx=4', '--set', 'epochs=3', '--workers', '1')
 P = ['p_benign', 'p_unsure', 'p_malignant']
@@ -136,8 +136,8 @@ def test_real_nodules_of_held_back_patients(lidc_voi, tmp_path):
     """Train on three quarters of the patients, predict the rest from their files: better than chance beyond the
     interval, in the scores that its class weights serve (accuracy is not one of them), and sets that cover."""
     from autorad_lung import metrics
-    from autorad_lung.calibration import coverage_bounds
-    from autorad_lung.cohort import inner_split
+    from autorad_lung.scores.calibration import coverage_bounds
+    from autorad_lung.cohort.cohort import inner_split
     t = pd.read_csv(lidc_voi/'nodules.csv', dtype=str, keep_default_na=False)
     for c in ('image', 'mask'): t[c] = [str((lidc_voi/p).resolve()) for p in t[c]]
     mean = t.malignancy.map(lambda s: np.mean([int(v) for v in s.split(';')]))

@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from autorad_lung.references import SITE, page_name
+from autorad_lung.pages.references import SITE, page_name
 
 NBS, OUT, RUN = ROOT/'nbs', ROOT/'_docs', ROOT/'runs'/'phantom'
 EXPLORER = 'run/report/explorer.html'                     # where the sidebar's Explorer leads
@@ -136,13 +136,17 @@ def with_report(out: Path, run: Path) -> bool:
 # ---- links
 def homes() -> dict[str, dict[str, str]]:
     "Page of a module -> name that its text may mean -> page of the module that has it: its own, and what it imports."
-    found = {}
-    for p in (ROOT/'autorad_lung').glob('[!_]*.py'):
+    found, package = {}, ROOT/'autorad_lung'
+    for p in package.rglob('[!_]*.py'):
+        room = p.relative_to(package).with_suffix('')
         body = ast.parse(p.read_text(encoding='utf-8')).body
         own = [n.name for n in body if hasattr(n, 'name')]
         own += [t.id for n in body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)]
-        theirs = {a.name: n.module for n in body if isinstance(n, ast.ImportFrom) and n.level for a in n.names}
-        found[f'{p.stem}.html'] = {k: f'{m}.html' for k, m in (theirs | dict.fromkeys(own, p.stem)).items()}
+        near = [n for n in body if isinstance(n, ast.ImportFrom) and n.level and n.module]
+        where = lambda n: '/'.join([*room.parts[:-n.level], *n.module.split('.')])
+        theirs = {a.name: where(n) for n in near for a in n.names}
+        of = theirs | dict.fromkeys(own, room.as_posix())
+        found[f'{room.as_posix()}.html'] = {k: f'{m}.html' for k, m in of.items()}
     return found
 
 def rightly(text: str, name: str, home: dict, ids: dict) -> str:

@@ -4,7 +4,7 @@ import base64, html, re, shutil, subprocess
 from pathlib import Path
 import nbformat
 import yaml
-from autorad_lung.references import numbers, options, page_name, spoken
+from autorad_lung.pages.references import numbers, options, page_name, spoken
 
 ABSENT = 'pandoc is not here: pip install pypandoc_binary (it is in the dev extra)'
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WORKBOOKS', 'SEPARATORS', 'PART', 'CompanionError', 'read_csv', 'file_digest', 'content_key', 'versions', 'atomic',
            'write_text', 'write_json', 'write_table', 'write_arrays', 'package_root', 'Store', 'default_workers',
-           'pmap', 'call', 'Rows', 'foreseen', 'row_table', 'by_name']
+           'pmap', 'call', 'Rows', 'foreseen', 'row_table', 'by_name', 'Later']
 
 # %% ../nbs/00_artifacts.ipynb #21b9166d
 import codecs, contextlib, csv, dataclasses, hashlib, importlib, importlib.metadata, io, json, math, os, re, shutil, sys
@@ -406,3 +406,9 @@ def by_name(entry):
     if not isinstance(entry, str): return entry
     room, name = entry.split(':')
     return getattr(importlib.import_module(f'autorad_lung.{room}'), name)
+
+# %% ../nbs/00_artifacts.ipynb #637b2cb8
+class Later:
+    "A room of the package, imported when one of its names is first asked for: `training = Later('training')`."
+    def __init__(self, room: str): self._room = room
+    def __getattr__(self, name: str): return getattr(importlib.import_module(f'autorad_lung.{self._room}'), name)

@@ -9,8 +9,6 @@ __all__ = ['AIR_HU', 'PREPARE', 'consensus', 'volume_mm3', 'equivalent_diameter_
 # %% ../nbs/02_preprocessing.ipynb #7a85b754
 import math
 import numpy as np
-import torch
-import torch.nn.functional as F
 from collections.abc import Callable
 from functools import partial
 from .artifacts import CompanionError, Rows, Store, content_key, row_table, versions
@@ -147,10 +145,11 @@ def to_tower(
     mean: tuple[float, float, float],        # of the tower's three channels
     std: tuple[float, float, float],
     size: int,                               # pixels a side that the tower takes
-) -> torch.Tensor:                           # (N, 3, size, size) float32
+) -> 'torch.Tensor':                           # (N, 3, size, size) float32
     """Grey pictures as a tower's input: resized if need be (antialiased bilinear),
     repeated to three channels, normalised."""
+    import torch
     x = torch.as_tensor(np.array(images, np.float32))[:, None]                                    # (N, 1, S, S)
     if x.shape[-1] != size:
-        x = F.interpolate(x, size=(size, size), mode='bilinear', antialias=True, align_corners=False)
+        x = torch.nn.functional.interpolate(x, size=(size, size), mode='bilinear', antialias=True, align_corners=False)
     return (x - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)

@@ -52,7 +52,7 @@ def room(module: str) -> str:
     "The top-level room or the wing that a module stands in."
     return module.split('.')[0]
 
-# %% ../../nbs/bench/04_house.ipynb #0bfdce6c
+# %% ../../nbs/bench/04_house.ipynb #f02cb21a
 def _absolute(node: ast.ImportFrom, module: str) -> str:
     "The package's own name for where an import statement reads from; '' for the package itself, another library as it is."
     if not node.level: return node.module
@@ -67,10 +67,11 @@ def _by_statement(node, module: str) -> list[str]:
     return [base, *(f'{base}.{a.name}' for a in node.names)]
 
 def _by_importlib(node) -> list[str]:
-    "The name given to `importlib.import_module`; '?' where it is computed."
-    if not (isinstance(node, ast.Call) and ast.unparse(node.func).split('.')[-1] in ('import_module', '__import__')): return []
-    name = node.args[0] if node.args else None
-    return [name.value if isinstance(name, ast.Constant) else '?']
+    "The name given to `importlib.import_module`, or the room given to `Later`; '?' where it is computed."
+    called = ast.unparse(node.func).split('.')[-1] if isinstance(node, ast.Call) else ''
+    if called not in ('import_module', '__import__', 'Later'): return []
+    name = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else '?'
+    return [f'autorad_lung.{name}' if called == 'Later' and name != '?' else name]
 
 # %% ../../nbs/bench/04_house.ipynb #f537f675
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable
 import numpy as np
 import pandas as pd
-import transformers
 from ..artifacts import CompanionError
 from .marks import scan_record
 from ..protocol import CLASSES
@@ -101,10 +100,11 @@ PROMPT_WORDS = (*CLASSES, 'lung', 'nodule', 'image', 'scan')
 # %% ../../nbs/cohort/03_captions.ipynb #cade98da
 _START, _END, _WORD_END = '<|startoftext|>', '<|endoftext|>', '</w>'
 
-def train_tokenizer(texts: Iterable[str], size: int = 768) -> transformers.CLIPTokenizer:
+def train_tokenizer(texts: Iterable[str], size: int = 768) -> 'transformers.CLIPTokenizer':
     "A CLIP tokenizer of at most `size` tokens for these texts, in whatever order they come."
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
-    clip = transformers.CLIPTokenizer(vocab={_START: 0, _END: 1}, merges=[])._tokenizer
+    from transformers import CLIPTokenizer
+    clip = CLIPTokenizer(vocab={_START: 0, _END: 1}, merges=[])._tokenizer
     # cleaned and split as by CLIP
     t = Tokenizer(models.BPE(unk_token=_END, continuing_subword_prefix='',
                              end_of_word_suffix=_WORD_END, fuse_unk=False))
@@ -118,4 +118,4 @@ def train_tokenizer(texts: Iterable[str], size: int = 768) -> transformers.CLIPT
     merges = [tuple(m) if isinstance(m, list) else tuple(m.split(' ')) for m in merges]
     words = letters + ends + [a + b for a, b in merges] + [_START, _END]
     vocab = {w: i for i, w in enumerate(dict.fromkeys(words))}
-    return transformers.CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77)
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=77)

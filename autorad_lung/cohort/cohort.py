@@ -13,7 +13,6 @@ import hashlib, io, re
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 from ..artifacts import CompanionError, Store, content_key, pmap, versions, write_table, write_text
 from .marks import annotation_mask, annotations, contours, marks_file, reader_masks
 from .marks import scan_nodules, scan_record, scans
@@ -172,6 +171,7 @@ def make_folds(
     "Cross-validation folds, grouped by patient and stratified by class; refused where there are not `enough_patients`."
     enough_patients(ledger, n_folds)
     kept = ledger[ledger.included].sort_values('nodule_id')
+    from sklearn.model_selection import StratifiedGroupKFold
     folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(kept, kept.label, kept.patient_id)
     fold = pd.Series(-1, ledger.index)
     for k, (_, test) in enumerate(folds): fold[kept.index[test]] = k

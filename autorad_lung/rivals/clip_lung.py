@@ -17,8 +17,6 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from ..cohort import marks
 from ..artifacts import CompanionError, Store
-# transformers after our own modules, which silence what it says about widgets
-from transformers import ResNetConfig, ResNetModel
 from ..towers.encoders import TextTower, load_text_tower, tower_folder
 from ..metanet import MetaNet, PromptLearner, packed_text_features
 from ..model import Logistic, Prompted, Rival, Scale
@@ -56,8 +54,9 @@ def attribute_weights(scores: np.ndarray, clip: float = 5.) -> Tensor:
     return torch.from_numpy(Scale.fit(scores, clip)(scores)).softmax(1).float()
 
 # %% ../../nbs/rivals/00_clip_lung.ipynb #32d45a2a
-def resnet18() -> ResNetModel:
+def resnet18() -> 'ResNetModel':
     "ResNet-18, first values drawn: (B, 1, S, S) -> `.last_hidden_state` (B, 512, S/32, S/32)."
+    from transformers import ResNetConfig, ResNetModel
     net = ResNetModel(ResNetConfig(num_channels=1, hidden_sizes=[64, 128, 256, 512],
                                    depths=[2, 2, 2, 2], layer_type='basic'))
     for m in [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]:

@@ -19,7 +19,6 @@ from threadpoolctl import threadpool_limits
 from ..cohort import cohort
 from ..artifacts import (CompanionError, atomic, content_key, file_digest, pmap, versions,
                                     write_json, write_table, write_text)
-from .explorer import write_explorer
 from .headline import headline_of
 from ..study import Study, notebooks, write_features
 from .references import SITE, bibliography, standalone, words_for
@@ -250,6 +249,7 @@ def write_report(
                  coverage=str(getattr(study.input, 'extraction', '')))
     tables = dict(ledger=_shown(cohort.ledger_summary(study.ledger)), map=_shown(made),
                   quarantine=_shown(study.quarantine) if len(study.quarantine) else '')
+    from autorad_lung.pages.explorer import write_explorer      # loads torch
     explorer = write_explorer(study, study.folder/'report').name
     page = jinja2.Environment(autoescape=True).from_string(template).render(
         **about, **tables, sections=[_items(study, n) for n in names], headline=headline_of(study), explorer=explorer)

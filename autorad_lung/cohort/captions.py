@@ -110,7 +110,7 @@ def train_tokenizer(texts: Iterable[str], size: int = 768) -> 'transformers.CLIP
                              end_of_word_suffix=_WORD_END, fuse_unk=False))
     t.normalizer, t.pre_tokenizer = clip.normalizer, clip.pre_tokenizer
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    ends = [c + _WORD_END for c in letters]       # with ids beforehand: ties between pairs go by ids
+    ends = [c + _WORD_END for c in letters]      # with ids beforehand: ties between pairs go by ids
     trainer = trainers.BpeTrainer(vocab_size=size - 2, initial_alphabet=letters,
         end_of_word_suffix=_WORD_END, show_progress=False, special_tokens=ends)
     t.train_from_iterator([*sorted(texts), ' '.join(PROMPT_WORDS)], trainer)

@@ -24,7 +24,8 @@ SHEET = 'https://www.cancerimagingarchive.net/wp-content/uploads/tcia-diagnosis-
 def how_to_get() -> str:
     "Which file is wanted and how it is fetched, as Markdown."
     return f"""The diagnosis table of the collection is not given. \
-It is the sheet *Diagnosis Data* on [the collection's page]({PAGE}), one row for each of 157 patients. In either of two ways:
+It is the sheet *Diagnosis Data* on [the collection's page]({PAGE}), \
+one row for each of 157 patients. In either of two ways:
 
 ```sh
 curl -LO {SHEET}        # then save it as CSV, or: pip install xlrd

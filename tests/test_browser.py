@@ -6,6 +6,7 @@ import pytest
 from browser import Browser, find
 from conftest import SETTINGS
 from autorad_lung import explorer
+from autorad_lung.references import SITE
 from autorad_lung.pipeline import Study
 
 pytestmark = pytest.mark.skipif(not find(), reason='no Chromium here: install the package chromium')
@@ -91,6 +92,9 @@ def test_the_explorer_moves_and_shows_the_predictions(run, browser):
     predictions = pd.read_csv(run/'report'/'predictions.csv'); ids = browser.js('F.id')
     assert sorted(ids) == sorted(predictions.nodule_id.unique()) and set(browser.js('D.models')) == {'autorad', 'radiomics_l2', 'size'}
     assert agrees(browser.js(SHOWN), predictions) == ids[0]
+    fold = '[...document.querySelectorAll("#facts tr")].find(r => r.cells[0].textContent === "test fold").cells[1].textContent'
+    assert int(browser.js(fold)) == predictions.set_index('nodule_id').fold[ids[0]].iloc[0]      # counted as in the tables
+    assert browser.js('[...document.querySelectorAll("header a")].pop().href') == SITE + '/'
     seen = []
     for _ in ids[1:]: browser.press('ArrowRight'); seen.append(agrees(browser.js(SHOWN), predictions))
     assert seen == ids[1:]

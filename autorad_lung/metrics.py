@@ -373,8 +373,9 @@ def roc_band(
 
 # %% ../nbs/07_metrics.ipynb #7ef77714
 def reliability(run: Run) -> pd.DataFrame:
-    """Bins of confidence (ten, equal width) with nodules: n (mean over seeds), confidence, accuracy.
-    Means; their |difference|, weighted by n, is the expected calibration error of the pooled seeds."""
+    """Bins of confidence (ten, equal width) with nodules: n, mean confidence, accuracy.
+    n is the mean over seeds. The |difference| of the other two, weighted by n, is the expected
+    calibration error of the pooled seeds."""
     confidence = run.proba.max(2).ravel()
     right = (run.proba.argmax(2) == run.labels).ravel().astype(float)
     t = pd.DataFrame(dict(bin=_bins(confidence), confidence=confidence, accuracy=right))

@@ -7,6 +7,7 @@ import pytest
 from browser import Browser, find
 from conftest import SETTINGS
 from autorad_lung.pages import explorer
+from autorad_lung.pages.references import SITE
 from autorad_lung.study import Study
 
 pytestmark = pytest.mark.skipif(not find(), reason='no Chromium here: install the package chromium')
@@ -114,6 +115,10 @@ def test_the_explorer_moves_and_shows_the_predictions(run, browser):
     predictions, ids = pd.read_csv(run/'report'/'predictions.csv'), browser.js('F.id')
     assert sorted(ids) == sorted(predictions.nodule_id.unique())
     assert set(browser.js('D.models')) == {'autorad', 'radiomics_l2', 'size'}
+    fold = 'find(r => r.cells[0].textContent === "test fold").cells[1].textContent'
+    shown = int(browser.js(f'[...document.querySelectorAll("#facts tr")].{fold}'))
+    assert shown == predictions.set_index('nodule_id').fold[ids[0]].iloc[0]          # counted as in the tables
+    assert browser.js('[...document.querySelectorAll("header a")].pop().href') == SITE + '/'
     def seen(): return agrees(browser.js(SHOWN), predictions)
     assert seen() == ids[0]
     for name in [*ids[1:], ids[-1]]:                                     # the last one stays

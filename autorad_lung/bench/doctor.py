@@ -201,7 +201,7 @@ def other_checks() -> list[tuple]:
     "The same of what some commands need."
     return [
         ('GPU', gpu, 'none is needed; where there is one, and torch is built for CUDA, images are embedded on it'),
-        ('Quarto', quarto, 'only for the site; without it make docs renders the pages with nbconvert'),
+        ('Quarto', quarto, 'only for the site; without it make docs makes the pages with pandoc'),
         ('download', lambda: modules('idc_index'), "only to fetch LIDC-IDRI: pip install 'autorad-lung[lidc]'"),
         ('cluster', lambda: modules('dask', 'distributed'),
          "only for --scheduler: pip install 'autorad-lung[cluster]'"),

@@ -101,21 +101,24 @@ def numbered_notebooks() -> dict[str, list[Path]]:
     "Folder in nbs/ -> its notebooks that export a module, in the order of their numbers."
     found = {}
     for p in sorted((ROOT/'nbs').rglob('[0-9]*.ipynb')):
-        if '.ipynb_checkpoints' not in p.parts: found.setdefault(p.parent.relative_to(ROOT/'nbs').as_posix(), []).append(p)
+        folder = p.parent.relative_to(ROOT/'nbs').as_posix()
+        if '.ipynb_checkpoints' not in p.parts: found.setdefault(folder, []).append(p)
     return found
 
 def test_rooms_import_only_from_below():
     assert house.faults(house.read_house()) == []
 
-def test_an_import_that_goes_up_is_seen(tmp_path):
-    "In a copy of this very package: a line in the lowest room, and a circle within a wing."
+@pytest.mark.parametrize('room, line, fault', [
+    ('artifacts', 'def late(): from .cli import main', 'artifacts imports cli, which stands above it'),
+    ('sources/dicom', "importlib.import_module('autorad_lung.sources.lidc')", 'a circle: '),
+    ('metrics', "study = Later('study')", 'metrics imports study, which stands above it'),
+])
+def test_a_planted_import_is_seen(tmp_path, room, line, fault):
+    "In a copy of this very package: up from within a function, in a circle by name, up when first asked for."
     shutil.copytree(ROOT/'autorad_lung', tmp_path/'p', ignore=shutil.ignore_patterns('__pycache__'))
-    lowest, dicom = tmp_path/'p'/'artifacts.py', tmp_path/'p'/'sources'/'dicom.py'
-    lowest.write_text(lowest.read_text() + "\ndef late(): from .cli import main\n")
-    dicom.write_text(dicom.read_text() + "\nimportlib.import_module('autorad_lung.sources.lidc')\n")
-    said = house.faults(house.read_house(tmp_path/'p'))
-    assert 'artifacts imports cli, which stands above it' in said
-    assert any(f.startswith('a circle: ') and 'sources.lidc' in f for f in said)
+    module = (tmp_path/'p'/room).with_suffix('.py')
+    module.write_text(f'{module.read_text()}\n{line}\n')
+    assert any(f.startswith(fault) for f in house.faults(house.read_house(tmp_path/'p')))
 
 def test_notebooks_are_numbered_from_00_each_once():
     for folder, notebooks in numbered_notebooks().items():
@@ -127,7 +130,8 @@ def test_a_wing_reads_in_its_order():
     for folder, notebooks in numbered_notebooks().items():
         names = [p.stem[3:] for p in notebooks]
         wing = '' if folder == '.' else f'{folder}.'
-        assert sorted(f'{wing}{n}' for n in names) == sorted(m for m in read.modules if m.rpartition('.')[0] == wing.rstrip('.'))
+        in_it = [m for m in read.modules if m.rpartition('.')[0] == wing.rstrip('.')]
+        assert sorted(f'{wing}{n}' for n in names) == sorted(in_it)
         for k, n in enumerate(names if wing else []):
             later = {f'{wing}{x}' for x in names[k:]} & read.imports[f'{wing}{n}']
             assert not later, f'{wing}{n} imports {sorted(later)}'

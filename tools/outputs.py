@@ -1,0 +1,43 @@
+"""Run module notebooks and store what their cells end in, so that the site shows it: python tools/outputs.py [NOTEBOOK ...]
+Only values are kept (text, tables, pictures) of cells that are neither exported nor hidden; what is printed on the way
+is not, since it may hold times."""
+import ast, os, re, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parent.parent
+SHUT = re.compile(r'^#\| *(export|hide|default_exp|slow|notest|eval: *false)', re.M)   # cells whose value no page shows
+
+def modules() -> list[Path]:
+    "Notebooks that export a module."
+    found = sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+    return [p for p in found if '#| default_exp' in p.read_text(encoding='utf-8')]
+
+def ends_in_value(source: str) -> bool:
+    "Whether the last statement of a cell is an expression that is no call: a value for sure."
+    body = ast.parse(re.sub(r'^\s*[%!].*', '', source, flags=re.M)).body
+    return bool(body) and isinstance(body[-1], ast.Expr) and not isinstance(body[-1].value, ast.Call)
+
+def shown(cell) -> bool: return cell.cell_type == 'code' and not SHUT.search(cell.source)
+
+def value(output) -> bool: return output.output_type in ('execute_result', 'display_data')
+
+def store(path: Path):
+    "Run a notebook from top to bottom, and keep the values of its shown cells."
+    nb = nbformat.read(path, 4)
+    run = nbformat.from_dict(nb)
+    run.cells = [c for c in run.cells if not re.search(r'^#\| *(slow|notest|eval: *false)', c.source, re.M)]
+    NotebookClient(run, timeout=None, kernel_name='python3', resources={'metadata': {'path': str(path.parent)}}).execute()
+    made = {c.id: c for c in run.cells}
+    for c in nb.cells:
+        if c.cell_type == 'code':
+            c.outputs = [o for o in made[c.id].outputs if value(o)] if shown(c) and c.id in made else []
+    nbformat.write(nb, path)
+
+if __name__ == '__main__':
+    os.environ |= {'IN_TEST': '1', 'OMP_NUM_THREADS': '1'}           # the last cell of a notebook exports nothing
+    asked = [Path(a).resolve() for a in sys.argv[1:]] or modules()
+    with ThreadPoolExecutor(2) as pool: list(pool.map(store, asked))
+    print(f'{len(asked)} notebooks; now nbdev_clean')

@@ -459,21 +459,22 @@ class Nifti(Source):
 
     def _measured(self, store: Store, workers: int, quiet: bool | None = None) -> Rows:
         keys = {i: content_key('measure', 2, self.key(i)) for i in self.rows.index}
-        return row_table(measure, {i: self.loader(i) for i in keys}, keys, store, 'measures', workers=workers, desc='measuring', quiet=quiet)
+        more = dict(workers=workers, desc='measuring', quiet=quiet)
+        return row_table(measure, {i: self.loader(i) for i in keys}, keys, store, 'measures', **more)
 
     def nodules(self, store: Store | None = None, workers: int = 1, quiet: bool | None = None) -> pd.DataFrame:
         """The CSV's rows, with diameter_mm, volume_mm3, slice_spacing_mm and pixel_spacing_mm measured where absent;
         `problem` says why a nodule cannot be loaded."""
         with tempfile.TemporaryDirectory() as d: found = self._measured(store or Store(d), workers, quiet)
-        failed = found.quarantine.to_dict('records')
-        lost = {r['item']: str(CompanionError(r['reason'], r['where'], r['remedy'])) for r in failed}
+        def said(r): return str(CompanionError(r['reason'], r['where'], r['remedy']))
+        lost = {r['item']: said(r) for r in found.quarantine.to_dict('records')}
         out = self.rows.reset_index(drop=True)
         good = [i not in lost for i in out.nodule_id]
         for c in MEASURES:
             new = pd.Series(np.nan, out.index)
             if any(good): new[good] = found.table[c].to_numpy()
             out[c] = out[c].fillna(new) if c in CSV_NUMBERS else new
-        return out.assign(problem=out.nodule_id.map(lost).fillna(''))
+        return out.assign(problem=[lost.get(i, '') for i in out.nodule_id])
 
     def problems(self, store: Store, workers: int = 1) -> pd.DataFrame: return self._measured(store, workers).quarantine
 

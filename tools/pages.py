@@ -41,7 +41,7 @@ class Page:
             if c.cell_type == 'raw': front |= yaml.safe_load(c.source.strip().strip('-')) or {}
         self.fold = front.get('code-fold', self.fold)
         self.title, self.description = (re.sub('[`*]', '', front.get(k, '')) for k in ('title', 'description'))
-        self.image, self.toc, self.warnings = front.get('image'), [], []
+        self.toc, self.warnings = [], []
 
     def keep(self, made: str) -> str:
         self.kept.append(made)

@@ -343,12 +343,15 @@ def test_slices_that_lidc_published_twice_are_chosen_as_pylidc_does(store, tmp_p
     assert e.nodules.key.tolist() == [LidcSource(tree, store).key(i) for i in e.nodules.nodule_id] and 'lesser instance number' in e.scans.notes[0][0]
 
 def test_empty_folders_of_patients(tree, store, scan_ids, tmp_path):
-    "Among others they are absent; where nothing else is, that is said."
-    (t := tmp_path/'t').mkdir(); (t/scan_record(scan_ids[0]).patient_id/'study').mkdir(parents=True)
-    with pytest.raises(CompanionError, match='no file of any scan'): extract(t, store, quiet=True)
-    shutil.copytree(scan_folder(tree, scan_ids[1]).parents[1], t/scan_record(scan_ids[1]).patient_id, copy_function=os.link)
-    e = extract(t, new_store(store, tmp_path/'s'), quiet=True)
-    assert e.scans.scan_id.tolist() == [scan_ids[1]] and e.quarantine.empty and scan_ids[0] in e.absent
+    "A patient who was asked for and has no file is in quarantine by name, alone or among others."
+    empty, full = (scan_record(i).patient_id for i in scan_ids[:2])
+    (tmp_path/'t'/empty/'study').mkdir(parents=True)
+    alone = extract(tmp_path/'t', store, quiet=True)
+    assert alone.scans.empty and set(alone.quarantine.reason) == {f'no slice of this series is in {empty}'}
+    shutil.copytree(scan_folder(tree, scan_ids[1]).parents[1], tmp_path/'t'/full, copy_function=os.link)
+    among = extract(tmp_path/'t', new_store(store, tmp_path/'s'), quiet=True)
+    assert among.scans.scan_id.tolist() == [scan_ids[1]]
+    assert set(among.quarantine.reason) == {f'no slice of this series is in {empty}'}
 
 def test_padding_is_not_the_largest_hu(tree, store, scan_ids, tmp_path):
     "Corners that were not scanned, filled with -3024 (a scanner's way): the record is that of the voxels that were."

@@ -15,8 +15,8 @@ import pandas as pd
 import pydicom
 from ..artifacts import CompanionError, content_key, read_csv
 from .dicom import dicom_files, read_series, reading
-from .sources import (CSV_NUMBERS, NIFTI, Nodule, Source, as_mask, axes_kept, digest, digests, max_abs_hu,
-                                  nodule_of, read_nifti, same_grid, upright)
+from .sources import CSV_NUMBERS, NIFTI, Nodule, Source, as_mask, axes_kept, digest, digests
+from .sources import max_abs_hu, nodule_of, read_nifti, same_grid, upright
 from .sources import _numbers as numbers
 
 # %% ../../nbs/sources/05_given.ipynb #a8f41fd7

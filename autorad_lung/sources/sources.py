@@ -23,8 +23,8 @@ import pydicom
 from scipy.ndimage import label as connected
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
-from ..artifacts import (CompanionError, Rows, Store, by_name, content_key,
-                                    file_digest, read_csv, row_table, versions)
+from ..artifacts import CompanionError, Rows, Store, by_name, content_key, file_digest, read_csv
+from ..artifacts import row_table, versions
 from ..cohort.cohort import lidc_nodules
 from ..cohort.marks import reader_masks, scan_record
 from .phantom import SIMULATION, USED_RATINGS, median_rating, scan_traits, simulate_hu

@@ -305,7 +305,8 @@ class Steps:
         except BaseException: say(''); raise                  # what went wrong gets a line of its own
         self.done += 1
         took = f'{time.perf_counter() - start:.0f} s'
-        say(f'\r[{self.done}/{self.total}] {title}: {took}' if sys.stderr.isatty() else f' {took}')   # a file keeps what \r would hide
+        again = f'\r[{self.done}/{self.total}] {title}:' if sys.stderr.isatty() else ''
+        say(f'{again} {took}')                                # a file keeps what \r would hide
         return result
 
 # %% ../../nbs/pages/03_report.ipynb #71bb4274

@@ -103,7 +103,8 @@ def read_given_csv(path: Path) -> pd.DataFrame:
     def refuse(reason, remedy, where=path): raise CompanionError(reason, where, remedy)
     if t.empty: refuse('the table has no rows', 'write one row a nodule')
     for column in [c for c in ('image', 'mask', 'nodule_id') if c in t]:
-        if (blank := t.index[t[column] == '']).size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
+        blank = t.index[t[column] == '']
+        if blank.size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
     label = t['label'] if 'label' in t else pd.Series('', t.index)
     if (bad := label[~label.str.fullmatch(r'\d*')]).size:
         refuse(f'{bad.iloc[0]!r} is no label', 'give a whole number, or leave it empty', f'{path}, row {bad.index[0]}')

@@ -174,7 +174,8 @@ def read_nodules_csv(
     def refuse(reason, remedy, where=path): raise CompanionError(reason, where, remedy)
     if t.empty: refuse('the table has no rows', 'write one row a nodule')
     for column in CSV_REQUIRED:
-        if (blank := t.index[t[column] == '']).size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
+        blank = t.index[t[column] == '']
+        if blank.size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
     if (twice := t.nodule_id[t.nodule_id.duplicated()]).size:
         refuse(f'nodule_id {twice.iloc[0]!r} stands there twice', 'give each nodule an id of its own')
     if 'malignancy' not in t: t['malignancy'] = ''
@@ -459,7 +460,8 @@ class Nifti(Source):
 
     def _measured(self, store: Store, workers: int, quiet: bool | None = None) -> Rows:
         keys = {i: content_key('measure', 2, self.key(i)) for i in self.rows.index}
-        return row_table(measure, {i: self.loader(i) for i in keys}, keys, store, 'measures', workers=workers, desc='measuring', quiet=quiet)
+        loaders = {i: self.loader(i) for i in keys}
+        return row_table(measure, loaders, keys, store, 'measures', workers=workers, desc='measuring', quiet=quiet)
 
     def nodules(self, store: Store | None = None, workers: int = 1, quiet: bool | None = None) -> pd.DataFrame:
         """The CSV's rows, with diameter_mm, volume_mm3, slice_spacing_mm and pixel_spacing_mm measured where absent;
@@ -494,9 +496,10 @@ def check_source(name: str, data: Path | str | None = None):
         refuse('the phantom is embedded and takes no folder', '--data', 'leave it out, or use the source nifti or lidc')
     if name not in ('nifti', 'lidc'): return
     holds = 'nodules.csv' if name == 'nifti' else 'the LIDC-IDRI-nnnn folders; `autorad-lung download` makes one'
-    if data is None: refuse('no folder was given', '--data', f'give the folder that holds {holds}')
+    give = f'give the folder that holds {holds}'
+    if data is None: refuse('no folder was given', '--data', give)
     if Path(data).is_dir(): return
-    refuse('is a file' if Path(data).exists() else 'there is no such folder', data, f'give the folder that holds {holds}')
+    refuse('is a file' if Path(data).exists() else 'there is no such folder', data, give)
 
 # %% ../../nbs/sources/01_sources.ipynb #138cd6dc
 def open_source(

@@ -142,7 +142,8 @@ def extract(source: Source = 'phantom', data: Data = None, preset: Preset = 'min
             set_: Settings = None, quick: Quick = False, workers: Workers = None, scheduler: Scheduler = None,
             recipe: Annotated[Optional[str], typer.Option(help='paper, paper1502, true2d or volume')] = None,
             engine: Annotated[Optional[str], typer.Option(help='fast or pyradiomics')] = None):
-    """Images and radiomic features of every nodule in the cohort, and of those without scores, with what failed and why.
+    """Images and radiomic features of every nodule in the cohort, and of those without scores,
+    with what failed and why.
 
     Example: `autorad-lung extract --source nifti --data my_nodules --recipe true2d --out runs/mine`
     """

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from .artifacts import CompanionError
-from .scores.predictions import (PROBABILITIES, Run, check_predictions, model_name,
-                                      order_models, runs)
 from .protocol import CLASSES
+from .scores.predictions import PROBABILITIES, Run, check_predictions, model_name, order_models
+from .scores.predictions import runs
 
 # %% ../nbs/07_metrics.ipynb #4d81b239
 def confusions(labels, predicted, weights):

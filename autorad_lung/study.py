@@ -47,19 +47,23 @@ def notebooks() -> Path:
 # %% ../nbs/08_study.ipynb #966a938b
 _KINDS = dict(source=(str,), data=(str, Path, None), preset=(str,), out=(str, Path, None), settings=(str, dict, None),
               quick=(bool,), workers=(int, None), scheduler=(str, None))
-_WRITE = {str: 'text', Path: 'a path', dict: 'a dict of settings', bool: 'True or False', int: 'a whole number from 1 on',
-          None: 'None'}
+_WRITE = {str: 'text', Path: 'a path', dict: 'a dict of settings', bool: 'True or False',
+          int: 'a whole number from 1 on', None: 'None'}
+# papermill hands `false` and `null` over as text, and text counts as true
+_WORDS = ('true', 'false', 'none', 'null')
 
 def _refuse_word(name: str, value):
-    "Refuse a word that stands for a value: papermill hands `false` and `null` over as text, and text counts as true."
-    if isinstance(value, str) and value.strip().lower() in ('true', 'false', 'none', 'null'):
-        raise CompanionError(f'{value!r} is a word', name, 'give True, False or None, with a capital letter and without quotes')
+    "Refuse a word that stands for a value."
+    if isinstance(value, str) and value.strip().lower() in _WORDS:
+        remedy = 'give True, False or None, with a capital letter and without quotes'
+        raise CompanionError(f'{value!r} is a word', name, remedy)
 
 def _check_field(name: str, value):
     "Refuse what is not of the field's kind, with the field named."
     kinds, give = _KINDS[name], 'give ' + ' or '.join(_WRITE[k] for k in _KINDS[name])
     def refuse(reason): raise CompanionError(reason, name, give)
-    fits = isinstance(value, tuple(k for k in kinds if k)) and isinstance(value, bool) == (bool in kinds)   # True is an int, too
+    fits = isinstance(value, tuple(k for k in kinds if k))
+    fits = fits and isinstance(value, bool) == (bool in kinds)   # True is an int, too
     if not fits and (value is not None or None not in kinds):
         refuse(f'{value!r} is {"a word" if isinstance(value, str) else type(value).__name__}')
     if name == 'workers' and value is not None and value < 1: refuse(f'{value} processes do nothing')
@@ -157,7 +161,8 @@ def noted_ledger(
     "What the readers of images ask to check goes into the notes of the nodules."
     asked = zip(pictures.nodule_id, pictures['flags']) if len(pictures) else ()
     said = {i: [f for f in flags.split(';') if f.startswith('check')] for i, flags in asked}
-    return ledger.assign(note=['; '.join(filter(None, [note, *said.get(i, [])])) for i, note in zip(ledger.nodule_id, ledger.note)])
+    both = ([note, *said.get(i, [])] for i, note in zip(ledger.nodule_id, ledger.note))
+    return ledger.assign(note=['; '.join(filter(None, notes)) for notes in both])
 
 def to_check(ledger: pd.DataFrame) -> list[str]:
     "A line for each thing to check: how many nodules, one of them, and what."

@@ -1,4 +1,5 @@
-"Files for contributors say what is so: paths exist, versions agree, workflows call what there is, templates are as the cards."
+"""Files for contributors say what is so: paths exist, versions agree, workflows call what there is,
+templates are as the cards."""
 import configparser, inspect, re, subprocess, sys
 from pathlib import Path
 import pytest

@@ -250,8 +250,8 @@ def test_the_reference_is_that_of_the_package():
                     if isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', '') == '__all__']
         for n in (n for n in body if getattr(n, 'name', None) in public):
             said = ' '.join((ast.get_docstring(n) or '').split('\n\n')[0].split()).replace('|', '\\|')
-            if not re.search(rf'\| \[<code>{n.name}</code>\]\([\w./]+#{n.name.lower()}\) \| {re.escape(said)} \|', text):
-                missing.append(f'{p.stem}.{n.name}')
+            link = rf'\[<code>{n.name}</code>\]\([\w./]+#{n.name.lower()}\)'
+            if not re.search(rf'\| {link} \| {re.escape(said)} \|', text): missing.append(f'{p.stem}.{n.name}')
     assert missing == [], 'run jupyter nbconvert --to notebook --execute --inplace nbs/reference.ipynb; nbdev_clean'
 
 # ---- in a browser

@@ -15,8 +15,8 @@ import SimpleITK as sitk
 from joblib.externals import loky
 from radiomics import imageoperations
 from radiomics.featureextractor import RadiomicsFeatureExtractor
-from ..features import radiomics_fast
 from ..artifacts import Store, default_workers
+from ..features import radiomics_fast
 from ..preprocessing import consensus
 from ..radiomics import Crop, crop, filtered, pyradiomics_features, recipe
 from ..sources.sources import open_source

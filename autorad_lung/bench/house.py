@@ -14,7 +14,8 @@ from pathlib import Path
 from ..artifacts import CompanionError
 
 # %% ../../nbs/bench/04_house.ipynb #39b91661
-FLOORS = {   # room or wing -> its job; each imports only from those above it in this list, a wing's rooms from each other too
+# room or wing -> its job; each imports only from those above it in this list, a wing's rooms from each other too
+FLOORS = {
     'artifacts':     'where results live: content-addressed stages, atomic writes, resume',
     'protocol':      'every choice that the paper leaves open, its default and the reason',
     'cohort':        "the readers' marks, who is in, labels, folds, and what readers say in words",
@@ -54,7 +55,7 @@ def room(module: str) -> str:
 
 # %% ../../nbs/bench/04_house.ipynb #f02cb21a
 def _absolute(node: ast.ImportFrom, module: str) -> str:
-    "The package's own name for where an import statement reads from; '' for the package itself, another library as it is."
+    "Full name of what an import statement reads from; '' for the package itself, a library as it is."
     if not node.level: return node.module
     base = ['autorad_lung', *module.split('.')][:-node.level]
     return '.'.join(base + ([node.module] if node.module else []))
@@ -106,7 +107,8 @@ def faults(house: House, floors=tuple(FLOORS), by_name: tuple[str, ...] = ('arti
               if level.get(room(to), -1) > level.get(room(m), len(level))]
     try: TopologicalSorter(house.imports).prepare()
     except CycleError as e: found.append('a circle: ' + ' imports '.join(reversed(e.args[1])))
-    return found + [f'{m}: the entry {e} leads nowhere' for m, es in house.entries.items() for e in sorted(es) if not _stands(house, e)]
+    entries = [(m, e) for m, named in house.entries.items() for e in sorted(named)]
+    return found + [f'{m}: the entry {e} leads nowhere' for m, e in entries if not _stands(house, e)]
 
 def _stands(house: House, entry: str) -> bool:
     "Whether a module has the name of an entry at its top level."
@@ -126,7 +128,8 @@ def short(arrows: dict[str, set[str]]) -> dict[str, set[str]]:
     "The same without arrows that a longer way makes needless."
     reach = {}
     for r in TopologicalSorter(arrows).static_order(): reach[r] = arrows[r].union(*(reach[to] for to in arrows[r]))
-    return {r: {to for to in all_ if not any(to in reach[other] for other in all_ - {to})} for r, all_ in arrows.items()}
+    def needless(to, others): return any(to in reach[other] for other in others)
+    return {r: {to for to in all_ if not needless(to, all_ - {to})} for r, all_ in arrows.items()}
 
 def storeys(arrows: dict[str, set[str]]) -> dict[str, int]:
     "Room -> floor, 0 the ground: one above the highest room that it imports."
@@ -138,16 +141,20 @@ def storeys(arrows: dict[str, set[str]]) -> dict[str, int]:
 def picture(house: House) -> 'matplotlib.figure.Figure':
     "Rooms (light) and wings (dark edge) on their floors, with the arrows that `short` leaves."
     from matplotlib import pyplot as plt
-    arrows = between(house); floor = storeys(arrows)
+    arrows = between(house)
+    floor = storeys(arrows)
     rows = {f: [r for r in FLOORS if floor[r] == f] for f in range(max(floor.values()) + 1)}
     at = {r: ((k + .5) / len(row) * 10, f) for f, row in rows.items() for k, r in enumerate(row)}
     wings = {m.split('.')[0] for m in house.modules if '.' in m}
     fig, ax = plt.subplots(figsize=(7.5, .62 * len(rows)))
     for r, all_ in short(arrows).items():
+        x, y = at[r]
         for to in all_:
-            ax.annotate('', (at[to][0], at[to][1] + .26), (at[r][0], at[r][1] - .26), arrowprops=dict(arrowstyle='->', color='.65', lw=.8))
+            tip = at[to][0], at[to][1] + .26
+            ax.annotate('', tip, (x, y - .26), arrowprops=dict(arrowstyle='->', color='.65', lw=.8))
     for r, (x, y) in at.items():
-        box = dict(boxstyle='round,pad=.35', fc='white', ec='#0072B2' if r in wings else '.4', lw=1.8 if r in wings else 1)
+        edge, width = ('#0072B2', 1.8) if r in wings else ('.4', 1)
+        box = dict(boxstyle='round,pad=.35', fc='white', ec=edge, lw=width)
         ax.text(x, y, r + '/' * (r in wings), ha='center', va='center', fontsize=9, bbox=box)
     ax.set(xlim=(0, 10), ylim=(-.5, len(rows) - .5)); ax.axis('off')
     return fig

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
-from ..towers.encoders import TextTower, small_tokenizer
 from ..metanet import PromptLearner, packed_text_features, packing
+from ..towers.encoders import TextTower, small_tokenizer
 from ..towers.towers import Tower, architecture, row_major, tower
 
 # %% ../../nbs/bench/02_towers.ipynb #de0b7e53

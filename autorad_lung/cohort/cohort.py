@@ -110,7 +110,7 @@ def _nodule_line(row: dict, thickness: float, protocol: Protocol) -> dict:
 LEDGER = dict(nodule_id=str, patient_id=str, included=bool, reason=str, note=str, label=int, n_readers=int, fold=int)
 
 def ledger(
-    nodules: pd.DataFrame,   # nodule_id, patient_id, malignancy ('5;5;5;4', '' for none); slice_thickness_mm where known
+    nodules: pd.DataFrame,   # nodule_id, patient_id, malignancy ('5;5;5;4', '' for none), slice_thickness_mm if known
     protocol: Protocol,      # readers_min, thickness_max_mm, edge_rule, average, merged
 ) -> pd.DataFrame:           # columns of `LEDGER`: one row a nodule, in the order given
     """Which nodules are in, with which label, and why the others are out. Label and fold are -1 where there is none;

@@ -15,12 +15,12 @@ import torch
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from ..towers import encoders
 from ..artifacts import CompanionError, Rows, Store
-from ..sources.given import Given
-from ..model import Dataset, Prompted, Scale
 from ..figures.plots import Plate, finish, plate, save_figure, style
+from ..model import Dataset, Prompted, Scale
 from ..preprocessing import to_tower
+from ..sources.given import Given
+from ..towers import encoders
 
 # %% ../../nbs/explain/00_similarity.ipynb #73a55515
 from ..protocol import CLASSES

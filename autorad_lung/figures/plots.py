@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from ..artifacts import CompanionError, atomic
 from ..metrics import METRIC_NAMES, confusion, reliability, roc, roc_band, score, summary
-from ..scores.predictions import PROBABILITIES, check_predictions, model_name, order_models, runs
 from ..protocol import CLASSES
+from ..scores.predictions import PROBABILITIES, check_predictions, model_name, order_models, runs
 
 # %% ../../nbs/figures/00_plots.ipynb #efbafcf0
 COLOURS = {'benign': '#0072B2', 'unsure': '#CC8400', 'malignant': '#A3123A'}   # the same everywhere

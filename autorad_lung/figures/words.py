@@ -8,8 +8,8 @@ __all__ = ['verdict', 'compare', 'conclude', 'conclude_unsure']
 # %% ../../nbs/figures/01_words.ipynb #4ad1a2ed
 import pandas as pd
 from ..metrics import METRIC_NAMES
-from ..scores.predictions import model_name
 from ..protocol import CLASSES
+from ..scores.predictions import model_name
 
 # %% ../../nbs/figures/01_words.ipynb #d5fc68a5
 def verdict(

@@ -23,18 +23,18 @@ from scipy.stats import rankdata
 from skimage.measure import approximate_polygon, find_contours
 
 # %% ../../nbs/pages/02_explorer.ipynb #0beacab1
-from ..towers import encoders
 from .. import preprocessing
-from ..artifacts import (CompanionError, Rows, content_key, pmap, row_table, versions, write_arrays,
-                                    write_text)
+from ..artifacts import CompanionError, Rows, content_key, pmap, row_table, versions, write_arrays
+from ..artifacts import write_text
 from ..cohort.marks import ATTRIBUTES
-from ..study import Study
-from ..figures.plots import COLOURS
-from ..scores.predictions import PROBABILITIES, model_name
-from ..protocol import CLASSES, Protocol
-from .references import SITE
 from ..explain.similarity import MAP_COLOURS, centred, similarity_map
+from ..figures.plots import COLOURS
+from .references import SITE
+from ..protocol import CLASSES, Protocol
+from ..scores.predictions import PROBABILITIES, model_name
 from ..sources.sources import Nodule
+from ..study import Study
+from ..towers import encoders
 from ..training import RECIPE, fitted
 from ..use.use import Trained
 

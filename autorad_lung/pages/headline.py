@@ -7,11 +7,11 @@ __all__ = ['HEADLINE', 'against', 'headline', 'headline_of']
 
 # %% ../../nbs/pages/01_headline.ipynb #8c24765e
 import pandas as pd
-from ..metrics import paired, summary
-from ..study import Study
 from ..figures.plots import CEILING, ONE_READER
-from ..scores.predictions import model_name, order_models
 from ..figures.words import verdict
+from ..metrics import paired, summary
+from ..scores.predictions import model_name, order_models
+from ..study import Study
 
 # %% ../../nbs/pages/01_headline.ipynb #eb3eae31
 def against(

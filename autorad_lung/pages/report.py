@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from nbconvert.filters import markdown2html
 from threadpoolctl import threadpool_limits
+from ..artifacts import CompanionError, atomic, content_key, file_digest, pmap, versions, write_json
+from ..artifacts import write_table, write_text
 from ..cohort import cohort
-from ..artifacts import (CompanionError, atomic, content_key, file_digest, pmap, versions,
-                                    write_json, write_table, write_text)
 from .headline import headline_of
-from ..study import Study, notebooks, write_features
 from .references import SITE, bibliography, standalone, words_for
+from ..study import Study, notebooks, write_features
 
 # %% ../../nbs/pages/03_report.ipynb #3decc294
 TABLE1 = ['majority', 'size', 'radiomics_l2', 'radiomics_l1', 'forest', 'linear_probe', 'coop', 'cocoop',
@@ -305,7 +305,8 @@ class Steps:
         except BaseException: say(''); raise                  # what went wrong gets a line of its own
         self.done += 1
         took = f'{time.perf_counter() - start:.0f} s'
-        say(f'\r[{self.done}/{self.total}] {title}: {took}' if sys.stderr.isatty() else f' {took}')   # a file keeps what \r would hide
+        again = f'\r[{self.done}/{self.total}] {title}:' if sys.stderr.isatty() else ''
+        say(f'{again} {took}')                                # a file keeps what \r would hide
         return result
 
 # %% ../../nbs/pages/03_report.ipynb #71bb4274

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from ..artifacts import CompanionError, Store
 from ..model import Dataset, Prompted, Scale
-from ..scores.predictions import PROBABILITIES
 from ..protocol import Protocol
+from ..scores.predictions import PROBABILITIES
 from ..training import cross_validate_all, fitted
 
 # %% ../../nbs/questions/03_ablation.ipynb #0351a2c6

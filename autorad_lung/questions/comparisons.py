@@ -13,14 +13,14 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 from scipy import stats
-from ..cohort import cohort
 from .. import training
 from ..artifacts import CompanionError, Store
-from ..metrics import (METRIC_NAMES, TEST_COLUMNS, bootstrap, corrected_t, holm,
-                                  interval, mcnemar, patient_weights, placements, score, scores, summary)
+from ..cohort import cohort
+from ..metrics import METRIC_NAMES, TEST_COLUMNS, bootstrap, corrected_t, holm, interval, mcnemar
+from ..metrics import patient_weights, placements, score, scores, summary
 from ..model import Dataset
-from ..scores.predictions import PROBABILITIES, check_predictions, model_name, runs
 from ..protocol import CLASSES, Protocol
+from ..scores.predictions import PROBABILITIES, check_predictions, model_name, runs
 
 # %% ../../nbs/questions/00_comparisons.ipynb #f8b6e7c4
 def seed_mean(

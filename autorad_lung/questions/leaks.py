@@ -24,12 +24,11 @@ from ..sources.dicom import is_dicom, reading
 from ..sources.download import EXTRA
 
 # %% ../../nbs/questions/06_leaks.ipynb #cc6e5236
-from ..sources.lidc import series_files
 from ..cohort.marks import scans
-from ..metrics import (
-    confusions, count_scores, holm, interval, patient_weights, weighted_auc)
+from ..metrics import confusions, count_scores, holm, interval, patient_weights, weighted_auc
 from ..model import Scale
 from ..scores.predictions import runs
+from ..sources.lidc import series_files
 
 # %% ../../nbs/questions/06_leaks.ipynb #017b844a
 MAKERS = {'GE MEDICAL SYSTEMS': 'GE', 'SIEMENS': 'Siemens', 'TOSHIBA': 'Toshiba'}   # shorter names

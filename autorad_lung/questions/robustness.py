@@ -16,19 +16,19 @@ import pandas as pd
 import torch
 from scipy import ndimage
 from threadpoolctl import threadpool_limits
-from ..towers import encoders
 from ..artifacts import CompanionError, Rows, Store, content_key, row_table, versions
-from .comparisons import resampled_difference
 from ..metrics import confusions, count_scores, patient_weights
 from ..model import Dataset
+from .comparisons import resampled_difference
 from ..scores.predictions import PROBABILITIES, runs
+from ..towers import encoders
 
 # %% ../../nbs/questions/05_robustness.ipynb #4f133dc4
 from ..preprocessing import consensus, prepare
 from ..protocol import Protocol
+from .stability import _rng, _smooth, _with_mask
 from ..radiomics import LIBRARIES, nodule_features, recipe
 from ..sources.sources import Nodule, Source
-from .stability import _rng, _smooth, _with_mask
 from ..training import fitted
 
 # %% ../../nbs/questions/05_robustness.ipynb #431263aa

@@ -12,8 +12,8 @@ import pandas as pd
 from ..artifacts import CompanionError
 from ..metrics import confusions, count_scores, interval, patient_weights, score
 from ..model import Dataset
-from ..scores.predictions import Run
 from ..protocol import EDGE_RULES
+from ..scores.predictions import Run
 
 # %% ../../nbs/questions/02_selection.ipynb #6342613f
 RULES = {

@@ -10,11 +10,11 @@ __all__ = ['KEPT', 'GROUPS', 'GROUP_NAMES', 'temper_across_folds', 'sets_across_
 import numpy as np
 import pandas as pd
 from ..artifacts import CompanionError
-from ..scores.calibration import conformal_sets, fit_temperature, tempered
 from ..cohort.cohort import parse_scores
 from ..metrics import interval, patient_weights
-from ..scores.predictions import PROBABILITIES, Run, check_predictions, runs
 from ..protocol import CLASSES
+from ..scores.calibration import conformal_sets, fit_temperature, tempered
+from ..scores.predictions import PROBABILITIES, Run, check_predictions, runs
 
 # %% ../../nbs/questions/08_trust.ipynb #0cd20877
 def _elsewhere(run: Run):

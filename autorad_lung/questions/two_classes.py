@@ -10,13 +10,13 @@ __all__ = ['SETTINGS', 'BINARY_NAMES', 'TWO_CLASS', 'binary', 'sensitivity_at', 
 from functools import partial
 import numpy as np
 import pandas as pd
-from ..cohort import cohort
 from ..artifacts import CompanionError, Store
-from .comparisons import areas, resampled_difference, seed_mean, with_holm
+from ..cohort import cohort
 from ..metrics import interval, patient_weights, weighted_auc
 from ..model import Dataset, Forest, Logistic, Rival, Scale
-from ..scores.predictions import order_models
 from ..protocol import Protocol
+from .comparisons import areas, resampled_difference, seed_mean, with_holm
+from ..scores.predictions import order_models
 from ..training import split
 
 # %% ../../nbs/questions/07_two_classes.ipynb #34fbecdf

@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor, nn
-from ..cohort import marks
 from ..artifacts import CompanionError, Store
-from ..towers.encoders import TextTower, load_text_tower, tower_folder
+from ..cohort import marks
 from ..metanet import MetaNet, PromptLearner, packed_text_features
 from ..model import Logistic, Prompted, Rival, Scale
 from ..preprocessing import to_tower
+from ..towers.encoders import TextTower, load_text_tower, tower_folder
 
 # %% ../../nbs/rivals/00_clip_lung.ipynb #b1da1b49
 from ..protocol import Protocol

@@ -25,8 +25,8 @@ from ..towers.encoders import load_text_tower
 # %% ../../nbs/rivals/01_fusion.ipynb #0d37c669
 from ..model import AutoRadLung, Dataset, Forest, Logistic, Prompted, Rival, Scale
 from ..model import log_loss, open_model
-from ..scores.predictions import PROBABILITIES
 from ..protocol import Protocol
+from ..scores.predictions import PROBABILITIES
 from ..training import cross_validate_all
 
 # %% ../../nbs/rivals/01_fusion.ipynb #9dcd564f

@@ -16,12 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from ..artifacts import CompanionError, Rows, Store, content_key, row_table, versions
-from ..towers.encoders import embed_table
 from ..model import Dataset, Rival, Scale
+from ..towers.encoders import embed_table
 
 # %% ../../nbs/rivals/02_slices.ipynb #d065b57b
-from ..preprocessing import (
-    AIR_HU, PREPARE, consensus, crop_square, equivalent_diameter_mm, slice_index, window)
+from ..preprocessing import AIR_HU, PREPARE, consensus, crop_square, equivalent_diameter_mm
+from ..preprocessing import slice_index, window
 from ..protocol import Protocol
 from ..sources.sources import Nodule, Source
 

@@ -98,7 +98,8 @@ def _typed(t: pd.DataFrame, path: Path) -> pd.DataFrame:
     for c in t.columns.intersection(['label', 'fold', 'seed', *PROBABILITIES]):
         n = pd.to_numeric(t[c], errors='coerce')
         if (bad := t.index[n.isna() & ~t[c].str.lower().isin(['', 'nan'])]).size:
-            raise CompanionError(f'{t[c][bad[0]]!r} is no number', f'{path}, row {bad[0]}, {c}', 'write numbers with a point')
+            where = f'{path}, row {bad[0]}, {c}'
+            raise CompanionError(f'{t[c][bad[0]]!r} is no number', where, 'write numbers with a point')
         whole = c not in PROBABILITIES and (n % 1 == 0).all()
         t[c] = n.astype(int) if whole else [float(v or 'nan') for v in t[c]]
     ids = t.columns.intersection(['nodule_id', 'patient_id', 'model', 'protocol'])

@@ -15,8 +15,8 @@ import pandas as pd
 import pydicom
 from ..artifacts import CompanionError, content_key, read_csv
 from .dicom import dicom_files, read_series, reading
-from .sources import (CSV_NUMBERS, NIFTI, Nodule, Source, as_mask, axes_kept, digest, digests, max_abs_hu,
-                                  nodule_of, read_nifti, same_grid, upright)
+from .sources import CSV_NUMBERS, NIFTI, Nodule, Source, as_mask, axes_kept, digest, digests
+from .sources import max_abs_hu, nodule_of, read_nifti, same_grid, upright
 from .sources import _numbers as numbers
 
 # %% ../../nbs/sources/05_given.ipynb #a8f41fd7
@@ -103,7 +103,8 @@ def read_given_csv(path: Path) -> pd.DataFrame:
     def refuse(reason, remedy, where=path): raise CompanionError(reason, where, remedy)
     if t.empty: refuse('the table has no rows', 'write one row a nodule')
     for column in [c for c in ('image', 'mask', 'nodule_id') if c in t]:
-        if (blank := t.index[t[column] == '']).size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
+        blank = t.index[t[column] == '']
+        if blank.size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
     label = t['label'] if 'label' in t else pd.Series('', t.index)
     if (bad := label[~label.str.fullmatch(r'\d*')]).size:
         refuse(f'{bad.iloc[0]!r} is no label', 'give a whole number, or leave it empty', f'{path}, row {bad.index[0]}')

@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pydicom
-from ..artifacts import CompanionError, Store, content_key, foreseen, pmap, versions, write_arrays, write_json
-from ..cohort.cohort import lidc_nodules
-from .dicom import Volume, content_digest, is_dicom, read_series, reading
-from ..cohort.marks import contours, reader_masks, scan_record, scans
-from .sources import Nodule, Source, max_abs_hu, padded_box, place
 from safetensors.numpy import load_file
+from ..artifacts import CompanionError, Store, content_key, foreseen, pmap, versions, write_arrays
+from ..artifacts import write_json
+from ..cohort.cohort import lidc_nodules
+from ..cohort.marks import contours, reader_masks, scan_record, scans
+from .dicom import Volume, content_digest, is_dicom, read_series, reading
+from .sources import Nodule, Source, max_abs_hu, padded_box, place
 
 # %% ../../nbs/sources/03_lidc.ipynb #565ff31a
 ELSEWHERE = {'.xml', '.txt', '.json', '.csv', '.pdf', '.md'}     # never images, left alone

@@ -23,8 +23,8 @@ import pydicom
 from scipy.ndimage import label as connected
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
-from ..artifacts import (CompanionError, Rows, Store, by_name, content_key,
-                                    file_digest, read_csv, row_table, versions)
+from ..artifacts import CompanionError, Rows, Store, by_name, content_key, file_digest, read_csv
+from ..artifacts import row_table, versions
 from ..cohort.cohort import lidc_nodules
 from ..cohort.marks import reader_masks, scan_record
 from .phantom import SIMULATION, USED_RATINGS, median_rating, scan_traits, simulate_hu
@@ -174,7 +174,8 @@ def read_nodules_csv(
     def refuse(reason, remedy, where=path): raise CompanionError(reason, where, remedy)
     if t.empty: refuse('the table has no rows', 'write one row a nodule')
     for column in CSV_REQUIRED:
-        if (blank := t.index[t[column] == '']).size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
+        blank = t.index[t[column] == '']
+        if blank.size: refuse(f'{column} is empty', 'fill it in', f'{path}, row {blank[0]}')
     if (twice := t.nodule_id[t.nodule_id.duplicated()]).size:
         refuse(f'nodule_id {twice.iloc[0]!r} stands there twice', 'give each nodule an id of its own')
     if 'malignancy' not in t: t['malignancy'] = ''
@@ -495,9 +496,10 @@ def check_source(name: str, data: Path | str | None = None):
         refuse('the phantom is embedded and takes no folder', '--data', 'leave it out, or use the source nifti or lidc')
     if name not in ('nifti', 'lidc'): return
     holds = 'nodules.csv' if name == 'nifti' else 'the LIDC-IDRI-nnnn folders; `autorad-lung download` makes one'
-    if data is None: refuse('no folder was given', '--data', f'give the folder that holds {holds}')
+    give = f'give the folder that holds {holds}'
+    if data is None: refuse('no folder was given', '--data', give)
     if Path(data).is_dir(): return
-    refuse('is a file' if Path(data).exists() else 'there is no such folder', data, f'give the folder that holds {holds}')
+    refuse('is a file' if Path(data).exists() else 'there is no such folder', data, give)
 
 # %% ../../nbs/sources/01_sources.ipynb #138cd6dc
 def open_source(

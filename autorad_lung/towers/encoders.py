@@ -17,14 +17,13 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from ..artifacts import (CompanionError, Rows, Store, content_key, file_digest,
-                                    row_table, versions)
-from .checkpoints import convert, is_original, tensor_names
+from ..artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, versions
 from ..preprocessing import to_tower
+from .checkpoints import convert, is_original, tensor_names
 
 # %% ../../nbs/towers/04_encoders.ipynb #38c8ae5b
-from .towers import (CLIP_MEAN, CLIP_STD, POOLS, TOWERS, Tower, architecture,
-                                 model_class, n_parameters, row_major, tower)
+from .towers import CLIP_MEAN, CLIP_STD, POOLS, TOWERS, Tower, architecture, model_class
+from .towers import n_parameters, row_major, tower
 
 # %% ../../nbs/towers/04_encoders.ipynb #aad9c98b
 # standard deviation times sqrt(inputs); for embeddings the standard deviation itself, as CLIP's

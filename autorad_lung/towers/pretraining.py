@@ -25,15 +25,15 @@ from ..cohort.captions import TERMS, captions, find_readers, train_tokenizer
 from ..cohort.cohort import lidc_nodules
 
 # %% ../../nbs/towers/06_pretraining.ipynb #ebd075e4
-from .encoders import GAINS, draw, trained_folder
-from .objectives import IGNORED, Autoregressive, Contrastive, Masked
 from ..preprocessing import AIR_HU, PREPARE, consensus, crop_square
 from ..preprocessing import equivalent_diameter_mm, to_tower, window
 from ..protocol import Protocol
 from ..sources.sources import Nifti, Nodule, Phantom, Source, read_nifti
-from .towers import TOWERS, Tower, architecture, tower
+from .encoders import GAINS, draw, trained_folder
+from .objectives import IGNORED, Autoregressive, Contrastive, Masked
 from .runs import IMAGE, MOST, NEEDS_TEXT, OBJECTIVES, TEXT, Recipe, objective_of, recipe_of
 from .runs import refuse_unknown, spare_key, spare_names, spare_nodules, tower_names
+from .towers import TOWERS, Tower, architecture, tower
 
 # %% ../../nbs/towers/06_pretraining.ipynb #73513239
 def slices(nodule: Nodule, protocol: Protocol, size: int) -> dict:

@@ -19,22 +19,22 @@ import pandas as pd
 import torch
 from safetensors.numpy import load_file
 from threadpoolctl import threadpool_limits
-from ..towers import encoders
 from .. import metrics, preprocessing, radiomics, training
 from ..artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, versions
 from ..artifacts import write_arrays, write_json, write_text
+from ..cohort.cohort import inner_split
 from ..scores.calibration import check, conformal_sets, coverage_bounds, enough, fit_temperature
 from ..scores.calibration import set_words, tempered
-from ..cohort.cohort import inner_split
+from ..towers import encoders
 
 # %% ../../nbs/use/00_use.ipynb #e3b3fba0
-from ..sources.given import Given, orientation
 from ..model import MODELS, Dataset, Rival, open_model
-from ..study import Study
-from ..scores.predictions import PROBABILITIES, model_name
-from ..towers.pretraining import pack_tower, unpack_tower
 from ..protocol import CLASSES, Protocol
+from ..scores.predictions import PROBABILITIES, model_name
+from ..sources.given import Given, orientation
 from ..sources.sources import Nodule, Source, measure
+from ..study import Study
+from ..towers.pretraining import pack_tower, unpack_tower
 
 # %% ../../nbs/use/00_use.ipynb #85a6b5db
 TRAITS = {

@@ -1,5 +1,5 @@
-"""Run module notebooks and store what their cells end in, so that the site shows it: python tools/outputs.py [NOTEBOOK ...]
-Only values are kept (text, tables, pictures) of cells that are neither exported nor hidden; what is printed on the way
+"""Run module notebooks and store what their cells end in, so that the site shows it: python tools/outputs.py
+[NOTEBOOK ...]. Only values are kept (text, tables, pictures) of cells that are neither exported nor hidden; what is printed on the way
 is not, since it may hold times."""
 import ast, os, re, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +29,8 @@ def store(path: Path):
     nb = nbformat.read(path, 4)
     run = nbformat.from_dict(nb)
     run.cells = [c for c in run.cells if not re.search(r'^#\| *(slow|notest|eval: *false)', c.source, re.M)]
-    NotebookClient(run, timeout=None, kernel_name='python3', resources={'metadata': {'path': str(path.parent)}}).execute()
+    here = {'metadata': {'path': str(path.parent)}}
+    NotebookClient(run, timeout=None, kernel_name='python3', resources=here).execute()
     made = {c.id: c for c in run.cells}
     for c in nb.cells:
         if c.cell_type == 'code':

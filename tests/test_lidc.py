@@ -434,7 +434,7 @@ def killed(tree, store, tmp_path, times: int, workers: int):
     broken = new_store(store, tmp_path/'broken')
     for _ in range(times):
         p = subprocess.Popen([sys.executable, '-c', RUN, tree, broken.root, str(workers)], start_new_session=True, cwd=ROOT, stderr=subprocess.DEVNULL)
-        time.sleep(lasts * rng.uniform(.3, 1))
+        time.sleep(lasts * rng.uniform(.1, .7))
         finished += p.poll() == 0
         with contextlib.suppress(ProcessLookupError): os.killpg(p.pid, signal.SIGKILL)
         p.wait()

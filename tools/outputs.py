@@ -37,8 +37,16 @@ def store(path: Path):
             c.outputs = [o for o in made[c.id].outputs if value(o)] if shown(c) and c.id in made else []
     nbformat.write(nb, path)
 
+def tried(path: Path) -> str:
+    "What went wrong with a notebook, which is then left as it is; '' for nothing."
+    try: store(path)
+    except Exception as e: return f'{path.relative_to(ROOT)}: {str(e)[-1500:]}'
+    print(path.relative_to(ROOT), flush=True)
+    return ''
+
 if __name__ == '__main__':
     os.environ |= {'IN_TEST': '1', 'OMP_NUM_THREADS': '1'}           # the last cell of a notebook exports nothing
     asked = [Path(a).resolve() for a in sys.argv[1:]] or modules()
-    with ThreadPoolExecutor(2) as pool: list(pool.map(store, asked))
-    print(f'{len(asked)} notebooks; now nbdev_clean')
+    with ThreadPoolExecutor(os.cpu_count()) as pool: failed = [f for f in pool.map(tried, asked) if f]
+    print(f'{len(asked) - len(failed)} of {len(asked)} notebooks; now nbdev_clean')
+    if failed: sys.exit('\n'.join(failed))

@@ -28,7 +28,7 @@ from ..scores.calibration import set_words, tempered
 from ..towers import encoders
 
 # %% ../../nbs/use/00_use.ipynb #e3b3fba0
-from ..model import MODELS, Dataset, Rival, open_model
+from ..model import ELSEWHERE, MODELS, Dataset, Rival, open_model
 from ..protocol import CLASSES, Protocol
 from ..scores.predictions import PROBABILITIES, model_name
 from ..sources.given import Given, orientation
@@ -145,10 +145,13 @@ def _embedded(pictures: Rows, protocol: Protocol, store: Store, **parallel) -> n
     return encoders.embed_table(images, keys, protocol.image_tower, store, **parallel).arrays['embedding']
 
 # %% ../../nbs/use/00_use.ipynb #c8c7d95b
-def partition(dataset: Dataset, hold_out: float, inner: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Rows to learn from, to pick the epoch on, and held out: three disjoint sets of patients."
+def _check_share(hold_out: float):
     if not 0 < hold_out < 1:
         raise CompanionError(f'{hold_out} is no share of the patients', '--hold-out', 'give a number such as 0.3')
+
+def partition(dataset: Dataset, hold_out: float, inner: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "Rows to learn from, to pick the epoch on, and held out: three disjoint sets of patients."
+    _check_share(hold_out)
     patients, labels = dataset.table['patient_id'].to_numpy(), dataset.labels
     rest, held = inner_split(patients, labels, hold_out, seed)
     a, b = inner_split(patients[rest], labels[rest], inner, seed)
@@ -355,14 +358,19 @@ def describe(
         confidence=confidence, calibration=_calibration(p, y, patients, confidence, seed))
 
 # %% ../../nbs/use/00_use.ipynb #e9e6ddba
-def _usable(model: str, study: Study) -> Rival:
-    "The model, not yet fitted; refused where it reads more than an image and a mask."
-    rival = open_model(model, study.protocol, study.store)
-    if model not in MODELS or set(rival.parts) - READABLE or model == 'autorad_shuffled':
-        raise CompanionError(f'{model} cannot be used on a single nodule', 'model',
-                             'choose one that reads size, radiomics or the embedding, '
-                             'such as autorad, size or radiomics_l2')
-    return rival
+def _reads_a_nodule(name: str, study: Study) -> bool:
+    "Whether a model needs no more than an image and a mask."
+    return name != 'autorad_shuffled' and set(MODELS[name](study.protocol, study.store).parts) <= READABLE
+
+def _check_asked(model: str, study: Study, hold_out: float, confidence: float):
+    "Refuse, before anything is computed, a model that reads more than a nodule, or numbers that are no shares."
+    usable = [m for m in MODELS if _reads_a_nodule(m, study)]
+    if model not in usable:
+        known = model in MODELS or model in ELSEWHERE
+        said = f'{model} cannot be used on a single nodule' if known else f'there is no model {model!r}'
+        raise CompanionError(said, '--model', f'choose one of {", ".join(usable)}')
+    _check_share(hold_out)
+    enough(np.inf, confidence)
 
 def _median(d: Dataset, known: np.ndarray) -> dict[str, np.ndarray]:
     "Radiomics and size of the median nodule that was learnt from, for the probe."
@@ -378,7 +386,7 @@ def train_model(
     confidence: float = .9,          # of the sets that the card reports; another may be asked of `predict`
 ) -> Trained:
     "Fit a model on a study's patients, and write it with its calibration, its scores and its card."
-    _usable(model, study)
+    _check_asked(model, study, hold_out, confidence)
     _check_folder(Path(out), new=True)
     train, val, held = rows = partition(study.dataset, hold_out, study.protocol.inner_fraction, seed)
     study.refuse_seen([model], study.dataset.table.patient_id.iloc[held])

@@ -54,7 +54,8 @@ def added_up(out) -> tuple[pd.DataFrame, pd.DataFrame]:
     return ledger, lost
 
 def autorad(*args, code: int = 0) -> str:
-    "What the command says, in this process: standard output, or its error's last line. Nothing but an exit is let through."
+    """What the command says, in this process: standard output, or its error's last line.
+    Nothing but an exit is let through."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as m, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         m.setattr(sys, 'argv', ['autorad-lung', *map(str, args)])

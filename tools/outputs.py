@@ -1,5 +1,7 @@
-"""Run module notebooks and store what their cells end in, so that the site shows it: python tools/outputs.py
-[NOTEBOOK ...]. Only values are kept (text, tables, pictures) of cells that are neither exported nor hidden; what is printed on the way
+"""Run module notebooks and store what their cells end in, so that the site shows it:
+python tools/outputs.py [NOTEBOOK ...]
+
+Only values are kept (text, tables, pictures) of cells that are neither exported nor hidden; what is printed on the way
 is not, since it may hold times."""
 import ast, os, re, sys
 from concurrent.futures import ThreadPoolExecutor

@@ -11,7 +11,7 @@ from autorad_lung.pages import report
 from autorad_lung.pages.references import SITE, page_name
 
 sys.path.insert(0, str(ROOT/'tools'))
-import docs, pages
+import docs, outputs, pages
 
 PHONE = dict(width=390, height=844)
 NOTEBOOKS = docs.notebooks()
@@ -98,6 +98,13 @@ def test_readme_is_left_alone_by_quarto(monkeypatch):
     docs.by_quarto()
     assert ran == [(['nbdev_docs'], dict(cwd=ROOT, check=True))]
     assert (ROOT/'README.md').stat().st_mtime >= (docs.NBS/'index.ipynb').stat().st_mtime
+
+def test_a_cell_that_ends_in_a_value_stores_it():
+    "Nothing is run for the site: what is not stored is not shown."
+    assert outputs.ends_in_value('x = 1\nx') and not outputs.ends_in_value('x = 1\nf(x)')
+    bare = [f'{p.name} {c.id}' for p in outputs.modules() for c in nbformat.read(p, 4).cells
+            if outputs.shown(c) and outputs.ends_in_value(c.source) and not any(map(outputs.value, c.outputs))]
+    assert bare == [], 'python tools/outputs.py NOTEBOOK, then nbdev_clean'
 
 # ---- the sidebar
 def test_every_notebook_stands_in_the_sidebar_once():

@@ -50,7 +50,7 @@ def bibliography(path: Path) -> dict[str, str]:
 
 # %% ../../nbs/pages/00_references.ipynb #45e7728e
 MARK = re.compile(r'(?P<code>(?P<tick>`+)(?!`).*?(?<!`)(?P=tick)(?!`))'                # code
-                  r'|\]\((?P<to>[^)\s#:]+\.ipynb)(?P<at>#[^)\s]*)?\)'                 # ](../notebook.ipynb#place)
+                  r'|\]\((?P<to>[^)\s#:]+\.ipynb)(?P<at>#[^)\s]*)?\)'                 # ](notebook.ipynb#place)
                   r'|\[(?P<cites>@[^\]]+)\]'                                            # [@key; @key]
                   r'|(?<![\w/@.])@(?P<name>[a-z]\w*(?:[-:]\w+)*)', re.S)               # @key, @fig-label
 

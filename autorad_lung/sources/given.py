@@ -40,7 +40,10 @@ def dicom_affine(orientation, origin_mm, spacing_mm) -> np.ndarray:
 def read_dicom(folder: Path) -> tuple[np.ndarray, tuple, np.ndarray, tuple]:
     "HU (Z, Y, X), spacing (dz, dy, dx) mm, affine (4, 4) and notes of the one CT series in a folder."
     v = read_series(Path(folder))
-    return *upright(v.hu, v.spacing_mm, dicom_affine(v.orientation, v.origin_mm, v.spacing_mm)), v.notes
+    stored = dicom_affine(v.orientation, v.origin_mm, v.spacing_mm)
+    kept = ''.join(nib.aff2axcodes(stored)) == axes_kept(stored)
+    notes = v.notes if kept else tuple(n.replace('kept as stored', 'turned upright') for n in v.notes)
+    return *upright(v.hu, v.spacing_mm, stored), notes
 
 # %% ../../nbs/sources/05_given.ipynb #358d1fb7
 def turned(array: np.ndarray, affine: np.ndarray, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

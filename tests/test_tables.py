@@ -227,7 +227,7 @@ def test_predict_writes_every_reason_where_none_is_predicted(clustered, folder, 
     files = {p: p.read_bytes() for p in folder.glob('*.nii.gz')}
     all_missing(folder); nodule_files(folder, 0, empty=True)
     said = refused(*ask)
-    for words in ('none of 6 nodules is predicted', 'there is no such file (5)', 'the mask is empty (1)'):
+    for words in ('none of 6 nodules can be used', 'there is no such file (5)', 'the mask is empty (1)'):
         assert words in said
     assert len(answers()) == 6 and answers().problem.ne('').all()
     for p, b in files.items(): p.write_bytes(b)

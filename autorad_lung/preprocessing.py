@@ -145,7 +145,7 @@ def to_tower(
     mean: tuple[float, float, float],        # of the tower's three channels
     std: tuple[float, float, float],
     size: int,                               # pixels a side that the tower takes
-) -> 'torch.Tensor':                           # (N, 3, size, size) float32
+):                                           # tensor (N, 3, size, size), float32
     """Grey pictures as a tower's input: resized if need be (antialiased bilinear),
     repeated to three channels, normalised."""
     import torch

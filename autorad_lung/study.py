@@ -277,7 +277,7 @@ class Outputs(Inputs):
 # %% ../nbs/08_study.ipynb #0f9cd4bf
 class Embedded(Outputs):
     "The towers, trained where they must be, and the embeddings of the frozen ones."
-    def _open(self, name: str) -> 'Rival':
+    def _open(self, name: str):
         from autorad_lung.model import open_model
         return open_model(name, self.protocol, self.store)
 
@@ -313,7 +313,7 @@ class Embedded(Outputs):
         reason, remedy = '; '.join(e.reason for e in lack), '; '.join(e.remedy for e in lack)
         if lack: raise CompanionError(reason, 'towers', remedy)
 
-    def corpus(self, without: tuple = ()) -> 'pretraining.Corpus':
+    def corpus(self, without: tuple = ()):
         """For pre-training: slices of the cohort's nodules, but for the patients who are tested in the folds `without`;
         with sentences where the readers' attributes are known."""
         learn, side = self.inside.nodule_id[~self.inside.fold.isin(without)], tower(runs.IMAGE).size
@@ -324,7 +324,7 @@ class Embedded(Outputs):
 # %% ../nbs/08_study.ipynb #b513c7fa
 class Learnable(Embedded):
     "What models read, row by row."
-    def _rows(self, embedding: np.ndarray) -> 'Dataset':
+    def _rows(self, embedding: np.ndarray):
         "The dataset, in the ledger's order, with an embedding for each row of the image table (N, D)."
         from autorad_lung.model import Dataset
         inside = self.inside
@@ -336,11 +336,11 @@ class Learnable(Embedded):
         return Dataset(table, self.radiomics.arrays['features'][at(self.radiomics)], names, embedding[at(self.images)])
 
     @cached_property
-    def dataset(self) -> 'Dataset':
+    def dataset(self):
         "Labels, folds, sizes, radiomics and embeddings of the nodules that are in, in the ledger's order."
         return self._rows(self.embeddings.arrays['embedding'])
 
-    def dataset_for(self, models: list[str]) -> 'Dataset':
+    def dataset_for(self, models: list[str]):
         """The dataset, with pictures and the readers' scores of attributes where one of the models is trained on them.
         A model that refuses the protocol does so before anything is computed."""
         rivals, more = [self._open(m) for m in models], {}
@@ -365,7 +365,7 @@ class Study(Learnable):
         data, more = self._unseen(models, folds), dict(seeds=seeds, folds=folds, **self.parallel)
         return training.cross_validate_all(models, data, self.protocol, self.store, **more)
 
-    def _unseen(self, models: list[str], folds: tuple | None = None) -> 'Dataset':
+    def _unseen(self, models: list[str], folds: tuple | None = None):
         "What the models are trained on, once it is sure that no tower was trained on who is tested."
         data = self.dataset_for(models)
         tested = data.table.fold.isin(folds if folds is not None else data.table.fold)

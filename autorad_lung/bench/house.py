@@ -138,7 +138,7 @@ def storeys(arrows: dict[str, set[str]]) -> dict[str, int]:
     return out
 
 # %% ../../nbs/bench/04_house.ipynb #226d7d48
-def picture(house: House) -> 'matplotlib.figure.Figure':
+def picture(house: House):
     "Rooms (light) and wings (dark edge) on their floors, with the arrows that `short` leaves."
     from matplotlib import pyplot as plt
     arrows = between(house)

@@ -100,7 +100,7 @@ PROMPT_WORDS = (*CLASSES, 'lung', 'nodule', 'image', 'scan')
 # %% ../../nbs/cohort/03_captions.ipynb #cade98da
 _START, _END, _WORD_END = '<|startoftext|>', '<|endoftext|>', '</w>'
 
-def train_tokenizer(texts: Iterable[str], size: int = 768) -> 'transformers.CLIPTokenizer':
+def train_tokenizer(texts: Iterable[str], size: int = 768):
     "A CLIP tokenizer of at most `size` tokens for these texts, in whatever order they come."
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import CLIPTokenizer

@@ -54,7 +54,7 @@ def attribute_weights(scores: np.ndarray, clip: float = 5.) -> Tensor:
     return torch.from_numpy(Scale.fit(scores, clip)(scores)).softmax(1).float()
 
 # %% ../../nbs/rivals/00_clip_lung.ipynb #32d45a2a
-def resnet18() -> 'ResNetModel':
+def resnet18():
     "ResNet-18, first values drawn: (B, 1, S, S) -> `.last_hidden_state` (B, 512, S/32, S/32)."
     from transformers import ResNetConfig, ResNetModel
     net = ResNetModel(ResNetConfig(num_channels=1, hidden_sizes=[64, 128, 256, 512],

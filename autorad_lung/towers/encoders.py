@@ -42,7 +42,7 @@ def draw(name: str, shape: tuple, seed: int = 0) -> Tensor:
 PIECES = ('malign', 'ant</w>', 'unsure</w>', 'ben', 'ign</w>', 'nodule</w>', 'photo</w>', 'of</w>',
           'a</w>', 'lung</w>')
 
-def small_tokenizer() -> 'transformers.CLIPTokenizer':
+def small_tokenizer():
     "CLIP's tokenizer with 512 byte symbols, the merges that build `PIECES`, and start and end."
     from tokenizers.pre_tokenizers import ByteLevel
     letters = sorted(ByteLevel.alphabet())

@@ -72,14 +72,14 @@ def model_class(t: Tower) -> type:
                              t.name, 'correct the record, or install a version that has it')
     return found
 
-def architecture(t: Tower, device: str = 'meta', **config) -> 'torch.nn.Module':
+def architecture(t: Tower, device: str = 'meta', **config):
     "The model of a record, without weights ('meta') or random ('cpu'); `config` changes it."
     cls = model_class(t)
     import torch
     with torch.device(device): return cls(cls.config_class(**t.config | config))
 
 # %% ../../nbs/towers/01_towers.ipynb #7d6838f4
-def row_major(model: 'torch.nn.Module') -> 'torch.nn.Module':
+def row_major(model):
     """The same image tower, its tokens laid out one after the other in memory.
     As they leave the patch convolution they are transposed, and torch then copies a frozen weight
     at every use (bfloat16: four times slower)."""

@@ -263,7 +263,8 @@ def test_the_reference_is_that_of_the_package():
 
 # ---- in a browser
 READ = ['index.html', 'paper/table1.html', 'data.html', 'your_own_nodules.html', 'reference.html', 'scaling.html',
-        'cohort.html', 'radiomics_fast.html', 'towers.html', 'trust.html', docs.EXPLORER]
+        'cohort/cohort.html', 'features/radiomics_fast.html', 'towers/towers.html', 'questions/trust.html',
+        docs.EXPLORER]
 
 @pytest.mark.parametrize('name', READ)
 def test_a_page_reads_well(name, site, browser):

@@ -222,7 +222,7 @@ def _measure(what, n, data, workers, tower, n_ctx) -> list:
 Objective = Annotated[str, typer.Option(help='aimv2, aimv1, mae, clip, or none (random weights)')]
 Without   = Annotated[Optional[list[int]], typer.Option(
     min=0, help='leave the patients of this fold out, so that it can be tested; may be given again')]
-Steps     = Annotated[Optional[int], typer.Option(min=1, help="batches [default: the preset's]")]
+Steps     = Annotated[Optional[int], typer.Option(min=1, help='batches [default: as for the towers in the package]')]
 SameBytes = Annotated[int, typer.Option(min=0, help='same seed, same bytes (on a processor)')]
 
 @command
@@ -235,12 +235,13 @@ def pretrain(objective: Objective = 'aimv2', source: Source = 'phantom', data: D
     Example: `autorad-lung pretrain --objective mae --source nifti --data my_nodules --without-fold 0 --out runs/mine`
     """
     study = _study(source, data, 'mini', out, set_, False, workers, None)
-    from autorad_lung.towers import pretraining
+    import dataclasses
+    from autorad_lung.towers import pretraining, runs
     pretraining.refuse_unknown(objective)
-    recipe = pretraining.Recipe(steps=steps or study.protocol.pretrain_steps)
+    recipe = dataclasses.replace(runs.SHIPPED_RECIPE, **{'steps': steps} if steps else {})
     own = source != 'phantom' or without_fold
     corpus = study.corpus(tuple(without_fold or ())) if own else pretraining.spare_corpus(study.store, **study.parallel)
-    spare = None if own else pretraining.spare_key()
+    spare = None if own else runs.spare_key()
     device = pretraining.best_device()
     names = pretraining.pretrain(objective, corpus, recipe, seed, study.store, spare, device=device)
     return names, '\n'.join(['Use it with:', *(f'  --set {kind}_tower={name}' for kind, name in names.items())])

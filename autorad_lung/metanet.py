@@ -7,6 +7,7 @@ __all__ = ['MetaNet', 'slots', 'PromptLearner', 'plain_text_features', 'packing'
 
 # %% ../nbs/04_metanet.ipynb #bc394dd0
 import math
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,7 +33,8 @@ class PromptLearner(nn.Module):
         super().__init__()
         lead = {'end': n_ctx, 'middle': n_ctx // 2, 'front': 0}[position]    # before the class word
         size = n_ctx * (len(words) if own else 1), tower.tokens.shape[1]
-        self.context = nn.Parameter(torch.randn(size, dtype=tower.tokens.dtype) * std)
+        self.context, self.std = nn.Parameter(torch.empty(size, dtype=tower.tokens.dtype)), std
+        self.draw(np.random.default_rng(0))
         self.shared = 0 if own else lead                     # vectors at the front of every prompt
         self.groups = [len(w.split('|')) for w in words]     # words of each class
         self.ends = []                                       # ids after them, a list a class word
@@ -46,6 +48,11 @@ class PromptLearner(nn.Module):
         if n_ctx > room:
             raise CompanionError(f'{n_ctx} context vectors do not fit', 'n_ctx',
                                  f'these class words leave room for {room}')
+
+    @torch.no_grad()
+    def draw(self, rng: np.random.Generator):
+        "First values of the context."
+        self.context.copy_(torch.from_numpy(rng.standard_normal(self.context.shape) * self.std))
 
     def by_class(self, text: Tensor) -> Tensor:
         "Class words (B, words, P) -> classes (B, C, P): the mean, as CLIP averages templates."

@@ -7,6 +7,7 @@ __all__ = ['TABLE', 'L1', 'MODELS', 'ELSEWHERE', 'Dataset', 'Scale', 'AutoRadLun
            'Network', 'Prompted', 'open_model']
 
 # %% ../nbs/05_model.ipynb #bf701f96
+import math
 from dataclasses import dataclass
 from functools import partial
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from torch import Tensor, nn
 from .artifacts import CompanionError, Store, by_name, content_key
-from .towers.encoders import TextTower, load_text_tower
+from .towers.encoders import TextTower, begin, load_text_tower
 
 # %% ../nbs/05_model.ipynb #010cea91
 from .metanet import MetaNet, PromptLearner, packed_text_features
@@ -114,8 +115,9 @@ class AutoRadLung(nn.Module):
                                      protocol.class_position, protocol.class_context)
         self.meta = MetaNet(features, protocol.hidden, tower.tokens.shape[1]) if features else None
         self.project = nn.Linear(width, tower.record.out, bias=False)
-        scale = torch.tensor([1 / protocol.temperature]).log()
+        scale = torch.tensor([-math.log(protocol.temperature)])
         self.log_scale = nn.Parameter(scale, requires_grad=protocol.learn_temperature)
+        self.to(tower.tokens.dtype)
 
     def text(self, known: Tensor | None) -> Tensor:
         "What is known of B nodules (B, F) -> class embeddings (B, 3, P) of length 1; CoOp: B is 1."
@@ -285,20 +287,22 @@ class Prompted(Network):
     def _build(self, seed: int = 0):
         means = [self.arrays.get(f'{n}.mean') for n in ('image', 'known')]
         sizes = [None if m is None else len(m) for m in means]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            text = load_text_tower(self.protocol.text_tower, self.store)
-            self.net = AutoRadLung(text, *sizes, self.protocol)
+        text = load_text_tower(self.protocol.text_tower, self.store)
+        self.net = begin(AutoRadLung(text, *sizes, self.protocol), seed)
         return self
 
     def inputs(self, dataset: Dataset, idx: np.ndarray) -> tuple[Tensor, Tensor | None]:
-        "Standardised image embeddings (n, D) and what the MetaNet is fed (n, F), float32."
+        "Standardised image embeddings (n, D) and what the MetaNet is fed (n, F)."
         idx = np.asarray(idx)
         other = np.random.default_rng(len(idx)).permutation(idx) if self.shuffled else idx
         image = Scale.of(self.arrays, 'image')(dataset.part('embedding', idx))
         known = None
         if self.part: known = Scale.of(self.arrays, 'known')(dataset.part(self.part, other))
-        return tuple(None if x is None else torch.from_numpy(x).float() for x in (image, known))
+        return self._given(image), None if known is None else self._given(known)
+
+    def _given(self, x: np.ndarray) -> Tensor:
+        "Numbers for the net, in its own number type: float64 with a small text tower, else float32."
+        return torch.from_numpy(x).to(self.net.project.weight.dtype)
 
 # %% ../nbs/05_model.ipynb #a86a7398
 MODELS = {

@@ -81,11 +81,6 @@ class _Method(_Inputs):
         'preset')
     text_tower: str = choice('mini-clip-text', 'text tower', "CLIP's text encoder, size not given",
         'preset')
-    pretrain_steps: int = choice(360, 'pretraining', '-',
-        'of the small towers that are trained on this machine; chosen by measuring, for a laptop',
-        low=1)
-    pretrain_seed: int = choice(0, 'pretraining', '-',
-        'of their first values and of the order of their pictures', low=0)
     n_ctx: int = choice(50, 'prompts', '50', 'as the paper', low=1, high=72)
     ctx_std: float = choice(.02, 'prompts', 'not given', "CoOp's", low=0.)
     class_position: str = choice('end', 'prompts', 'not given',

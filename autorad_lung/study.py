@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['radiomics', 'plots', 'encoders', 'pretraining', 'training', 'clip_lung', 'fusion', 'INPUT_STAGES', 'READ_STAGES',
-           'READ', 'QUICK', 'UNTRAINED', 'notebooks', 'Setup', 'limit_ledger', 'quarantine_ledger', 'noted_ledger',
-           'to_check', 'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters', 'write_ledger',
-           'write_quarantine', 'write_cohort', 'write_features']
+           'READ', 'QUICK', 'notebooks', 'Setup', 'limit_ledger', 'quarantine_ledger', 'noted_ledger', 'to_check',
+           'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters', 'write_ledger', 'write_quarantine',
+           'write_cohort', 'write_features']
 
 # %% ../nbs/08_study.ipynb #e922573a
 import dataclasses
@@ -35,7 +35,6 @@ READ_STAGES = set(INPUT_STAGES) - {'image embedding'}
 # what depends on those alone, and on the side of the tower's pictures
 READ = {'nodules', 'selected', 'cohort', 'asked', 'unread', 'ids', 'images', 'radiomics', 'quarantine', 'ledger'}
 QUICK = dict(limit=150, epochs=2, warmup_epochs=0)
-UNTRAINED = dict(image_tower='mini-aimv2', text_tower='mini-clip-text')    # what a quick look makes of `mini`
 
 def notebooks() -> Path:
     "Folder of the notebooks, beside the package in a clone."
@@ -88,10 +87,10 @@ class Setup:
 
     @cached_property
     def protocol(self) -> Protocol:
-        "The settings, with the run named of each tower that is trained here."
-        quick = (QUICK if self.quick else {}) | (UNTRAINED if self.quick and self.preset == 'mini' else {})
-        p = preset(self.preset, **quick | parse_settings(self.settings))
-        return p.replace(**runs.spare_names(p))
+        "The settings; an unknown tower is refused."
+        p = preset(self.preset, **(QUICK if self.quick else {}) | parse_settings(self.settings))
+        for f, kind in (('image_tower', 'image'), ('text_tower', 'text')): tower(getattr(p, f), kind)
+        return p
 
     @cached_property
     def folder(self) -> Path: return Path(self.out) if self.out else notebooks().parent/'runs'/self.source
@@ -276,29 +275,16 @@ class Outputs(Inputs):
 
 # %% ../nbs/08_study.ipynb #0f9cd4bf
 class Embedded(Outputs):
-    "The towers, trained where they must be, and the embeddings of the frozen ones."
+    "The frozen towers and their embeddings."
     def _open(self, name: str):
         from autorad_lung.model import open_model
         return open_model(name, self.protocol, self.store)
 
-    def train_towers(self, beside: list[str] = ()):
-        """Train the small towers that the protocol names and the cache lacks; in the meantime, cross-validate those of
-        the models `beside` that read neither tower."""
-        def free(model):
-            r = self._open(model)
-            return not set(r.parts) - {'size', 'radiomics'} and 'text tower' not in r.stages
-        models, jobs = [m for m in beside if free(m)], []
-        if models:
-            blank = self._rows(np.zeros((len(self.images.table), 1), 'f4'))
-            jobs = training.jobs(models, blank, self.protocol, self.store)
-        pretraining.train_spare(self.protocol, self.store, jobs, **self.parallel)
-
     @cached_property
     def embeddings(self) -> Rows:
         "One vector a nodule from the frozen image tower, (N, D)."
-        if not len(self.images.table):                     # said before towers are trained
+        if not len(self.images.table):                     # said before a tower is read
             raise cohort.none_left(quarantine_ledger(self.selected, self.quarantine))
-        self.train_towers()
         image, keys = self.images.arrays['image'], self.images.table['key'].tolist()
         return encoders.embed_table(image, keys, self.protocol.image_tower, self.store, **self.parallel)
 
@@ -306,7 +292,6 @@ class Embedded(Outputs):
         """Refuse, before hours are spent, a protocol whose checkpoints are not on this machine: all that lack, in one
         message, with the commands that fetch them."""
         lack = []
-        self.train_towers()
         for name in dict.fromkeys([self.protocol.image_tower, self.protocol.text_tower]):
             try: encoders.tower_folder(tower(name), self.store)
             except CompanionError as e: lack.append(e)
@@ -345,7 +330,6 @@ class Learnable(Embedded):
         A model that refuses the protocol does so before anything is computed."""
         rivals, more = [self._open(m) for m in models], {}
         asked = {part for r in rivals for part in r.parts}
-        if any('text tower' in r.stages for r in rivals): self.train_towers()
         def rows(table): return table.set_index('nodule_id').index.get_indexer(self.dataset.table.nodule_id)
         if 'image' in asked: more['image'] = self.images.arrays['image'][rows(self.images.table)]
         rated = self.nodules.iloc[rows(self.nodules)]

@@ -49,16 +49,16 @@ def balanced(p: np.ndarray, y: np.ndarray) -> float:
 def _optimiser(rival: Prompted) -> torch.optim.Optimizer:
     p, learnt = rival.protocol, [w for w in rival.net.parameters() if w.requires_grad]
     if p.optimiser == 'adamw':
-        return torch.optim.AdamW(learnt, p.learning_rate, weight_decay=p.weight_decay)
+        return torch.optim.AdamW(learnt, p.learning_rate, weight_decay=p.weight_decay, fused=True)
     return torch.optim.SGD(learnt, p.learning_rate, p.momentum, weight_decay=p.weight_decay)
 
 # %% ../nbs/06_training.ipynb #c0f73f83
 def _loss(rival: Prompted, image: Tensor, known: Tensor | None, y: Tensor,
           weight: Tensor | None) -> Tensor:
-    "Cross-entropy of a batch; with `amp` the towers compute in bfloat16, the loss in float32."
+    "Cross-entropy of a batch; with `amp` the towers compute in bfloat16, the loss in float64."
     with torch.autocast(image.device.type, torch.bfloat16, enabled=rival.protocol.amp):
         logits = rival.net(image, known)
-    return F.cross_entropy(logits.float(), y, weight)
+    return F.cross_entropy(logits.double(), y, weight)
 
 # %% ../nbs/06_training.ipynb #54d73d4b
 def _epoch(rival: Prompted, optimiser, image: Tensor, known: Tensor | None, y: Tensor,
@@ -119,7 +119,7 @@ def descend(
     With `patience`, stop when so many epochs in a row were no better."""
     p, y, y_val = rival.protocol, torch.from_numpy(dataset.labels[train]), dataset.labels[val]
     (image, known), seen_val = rival.inputs(dataset, train), rival.inputs(dataset, val)
-    counts = torch.bincount(y, minlength=3).clamp(min=1).float()
+    counts = torch.bincount(y, minlength=3).clamp(min=1).double()
     weight = len(y) / 3 / counts if p.class_weights else None
     optimiser, best, curve, steps, saved = _optimiser(rival), {}, [], [], time.monotonic()
     if checkpoint and checkpoint.exists():
@@ -136,7 +136,7 @@ def descend(
             since = epoch - 1 - min(range(epoch), key=lambda e: score(curve[e]))
             if since >= p.patience: break
         done = _epoch(rival, optimiser, image, known, y, weight, epoch, seed, steps, pause)
-        logits = rival.logits(*seen_val)
+        logits = rival.logits(*seen_val).double()
         loss = F.cross_entropy(logits, torch.from_numpy(y_val), weight).item()
         curve.append([epoch, *done, loss, balanced(logits.numpy(), y_val)])
         if not best or score(curve[-1]) < min(map(score, curve[:-1])): best = rival.state()
@@ -144,7 +144,7 @@ def descend(
     return pd.DataFrame(curve, columns=CURVE).astype({'epoch': int})
 
 # %% ../nbs/06_training.ipynb #9e30283f
-RECIPE = 2   # raise it when the code of a fit changes its results
+RECIPE = 3   # raise it when the code of a fit changes its results
 
 def fit(name: str, dataset: Dataset, train: np.ndarray, val: np.ndarray, protocol: Protocol,
         store: Store, seed: int = 0, checkpoint: Path | None = None) -> tuple[Rival, pd.DataFrame]:

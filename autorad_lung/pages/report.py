@@ -321,12 +321,11 @@ def reproduce(
     own = parameters_for(names, parameters or [])
     paper = [n for n in names if n in PAPER]
     more = [n for n in names if n in MORE]      # these compute a lot, on all cores
-    step = Steps(6 + ('table2' in names) + bool(paper) + len(more))
+    step = Steps(5 + ('table2' in names) + bool(paper) + len(more))
     tables = ', '.join(TITLES[n].partition(':')[0] for n in paper)
     study.store.sweep()
     step('cohort', lambda: study.ids)
     step('images and radiomics', lambda: write_features(study, folds=True))
-    step('pre-training of the towers, and rows that need none', lambda: study.train_towers(TABLE1))
     study.need_towers()
     step('image embeddings', lambda: study.dataset)
     step('training the rows of Table 1', lambda: study.predictions(TABLE1, SEEDS))

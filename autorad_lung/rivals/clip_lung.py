@@ -20,7 +20,7 @@ from ..cohort import marks
 from ..metanet import MetaNet, PromptLearner, packed_text_features
 from ..model import Logistic, Prompted, Rival, Scale
 from ..preprocessing import to_tower
-from ..towers.encoders import TextTower, load_text_tower, tower_folder
+from ..towers.encoders import TextTower, begin, load_text_tower, tower_folder
 
 # %% ../../nbs/rivals/00_clip_lung.ipynb #b1da1b49
 from ..protocol import Protocol
@@ -138,10 +138,8 @@ class ClipLung(Prompted):
         return self._build(seed)
 
     def _build(self, seed: int = 0):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            text = load_text_tower(self.protocol.text_tower, self.store)
-            self.net = ClipLungNet(text, self.protocol, self.side)
+        text = load_text_tower(self.protocol.text_tower, self.store).to(torch.float32)
+        self.net = begin(ClipLungNet(text, self.protocol, self.side), seed)
         return self
 
     def inputs(self, dataset, idx):

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from ..artifacts import CompanionError, Store, pmap
 from ..cohort.cohort import make_folds, score_label
-from ..towers.encoders import load_text_tower
+from ..towers.encoders import begin, load_text_tower
 
 # %% ../../nbs/rivals/01_fusion.ipynb #0d37c669
 from ..model import AutoRadLung, Dataset, Forest, Logistic, Prompted, Rival, Scale
@@ -44,7 +44,7 @@ class PromptsAlone(Prompted):
 
     def inputs(self, dataset, idx):
         known = Scale.of(self.arrays, 'known')(dataset.part('radiomics', idx))
-        return torch.ones(len(known), 1), torch.from_numpy(known).float()
+        return self._given(np.ones((len(known), 1))), self._given(known)
 
 # %% ../../nbs/rivals/01_fusion.ipynb #c9eee1b7
 def mixed(logs: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -82,8 +82,15 @@ class AdditiveNet(AutoRadLung):
     "Image with static prompts, plus a learnt share of radiomic prompts with a learnt direction."
     def __init__(self, tower, width, features, protocol):
         super().__init__(tower, width, features, protocol)
-        self.direction = nn.Parameter(torch.randn(tower.record.out) / tower.record.out ** .5)
+        self.direction = nn.Parameter(torch.ones(tower.record.out))
         self.share = nn.Parameter(torch.ones(()))
+        self.to(tower.tokens.dtype)
+
+    @torch.no_grad()
+    def draw(self, rng: np.random.Generator):
+        "First values of the direction: of length about 1."
+        size = len(self.direction)
+        self.direction.copy_(torch.from_numpy(rng.standard_normal(size) / size ** .5))
 
     def forward(self, image: Tensor, known: Tensor | None = None) -> Tensor:
         image = F.normalize(self.project(image), dim=-1)                           # (B, P)
@@ -103,11 +110,9 @@ class Additive(Prompted):
         super().__init__('radiomics', protocol, store)
 
     def _build(self, seed: int = 0):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            text = load_text_tower(self.protocol.text_tower, self.store)
-            image, known = (len(self.arrays[f'{n}.mean']) for n in ('image', 'known'))
-            self.net = AdditiveNet(text, image, known, self.protocol)
+        text = load_text_tower(self.protocol.text_tower, self.store)
+        image, known = (len(self.arrays[f'{n}.mean']) for n in ('image', 'known'))
+        self.net = begin(AdditiveNet(text, image, known, self.protocol), seed)
         return self
 
 # %% ../../nbs/rivals/01_fusion.ipynb #e6ce004e

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from ..artifacts import CompanionError, Rows, Store, content_key, row_table, versions
 from ..model import Dataset, Rival, Scale
-from ..towers.encoders import embed_table
+from ..towers.encoders import begin, embed_table
 
 # %% ../../nbs/rivals/02_slices.ipynb #d065b57b
 from ..preprocessing import AIR_HU, PREPARE, consensus, crop_square, equivalent_diameter_mm
@@ -173,9 +173,7 @@ class SliceNet(nn.Module):
 
 # %% ../../nbs/rivals/02_slices.ipynb #6b1f9e27
 def _untrained(width: int, how: str, seed: int) -> SliceNet:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return SliceNet(width, how)
+    return begin(SliceNet(width, how).double(), seed)
 
 def _descended(net, given, y, rate, decay, steps, stop) -> SliceNet:
     "Full-batch AdamW, for so many steps or until `stop` says so."
@@ -201,7 +199,7 @@ class PooledFit(Rival):
         "Standardised slices (n, K, D), 0 where there is none, and which exist (n, K)."
         x = dataset.part('slices', idx); there = np.isfinite(x).all(2)
         x = np.where(there[..., None], Scale.of(self.arrays, 'scale')(x), 0)
-        return torch.from_numpy(x).float(), torch.from_numpy(there)
+        return torch.from_numpy(x), torch.from_numpy(there)
 
     def _descend(self, dataset, rows, decay, steps, seed, stop=lambda net: False) -> SliceNet:
         x = dataset.part('slices', rows)
@@ -243,7 +241,7 @@ class Pooled(PooledFit):
 
     def load_state(self, arrays):
         self.arrays = {k: v for k, v in arrays.items() if not k.startswith('net.')}
-        self.net = SliceNet(len(self.arrays['scale.mean']), self.how)
+        self.net = SliceNet(len(self.arrays['scale.mean']), self.how).double()
         of_net = {k[4:]: np.array(v) for k, v in arrays.items() if k.startswith('net.')}
         self.net.load_state_dict({k: torch.from_numpy(v) for k, v in of_net.items()})
         return self

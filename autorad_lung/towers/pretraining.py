@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['slices', 'slices_table', 'Corpus', 'augment', 'batch_of', 'first_values', 'build', 'rate', 'best_device', 'descend',
            'pretrain', 'pretrain_all', 'reopen', 'pack_tower', 'unpack_tower', 'spare_corpus', 'fold_parts',
-           'patients_seen', 'refuse_seen', 'described', 'sentences', 'train_spare']
+           'patients_seen', 'refuse_seen', 'described', 'sentences']
 
 # %% ../../nbs/towers/06_pretraining.ipynb #2d58b09c
 import dataclasses, json, math, os, shutil, time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 import numpy as np
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
-from ..artifacts import CompanionError, Rows, Store, atomic, call, content_key
+from ..artifacts import CompanionError, Rows, Store, atomic, content_key
 from ..artifacts import file_digest, pmap, row_table, versions, write_table
 from ..cohort.captions import TERMS, captions, find_readers, train_tokenizer
 from ..cohort.cohort import lidc_nodules
@@ -29,10 +29,10 @@ from ..preprocessing import AIR_HU, PREPARE, consensus, crop_square
 from ..preprocessing import equivalent_diameter_mm, to_tower, window
 from ..protocol import Protocol
 from ..sources.sources import Nifti, Nodule, Phantom, Source, read_nifti
-from .encoders import GAINS, draw, trained_folder
+from .encoders import GAINS, begin, draw, shipped_folder, trained_folder
 from .objectives import IGNORED, Autoregressive, Contrastive, Masked
-from .runs import IMAGE, MOST, NEEDS_TEXT, OBJECTIVES, TEXT, Recipe, objective_of, recipe_of
-from .runs import refuse_unknown, spare_key, spare_names, spare_nodules, tower_names
+from .runs import IMAGE, MOST, NEEDS_TEXT, OBJECTIVES, TEXT, Recipe, objective_of, refuse_unknown
+from .runs import spare_nodules, tower_names
 from .towers import TOWERS, Tower, architecture, tower
 
 # %% ../../nbs/towers/06_pretraining.ipynb #73513239
@@ -143,15 +143,17 @@ def _special(tokenizer) -> dict:
 def build(objective: str, vocabulary: int, special: dict, seed: int) -> nn.Module:
     "An objective around a tower with first values from the seed: the same tower for all trained."
     refuse_unknown(objective)
-    def fresh(t, **more):
-        return first_values(architecture(t, 'cpu', **more), seed, objective != 'none')
-    image = fresh(tower(IMAGE))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if objective == 'mae': return Masked(image)
-        if objective == 'clip':
-            return Contrastive(image, fresh(tower(TEXT), vocab_size=vocabulary, **special))
-        return Autoregressive(image, vocabulary if objective == 'aimv2' else None)
+    with torch.random.fork_rng(devices=[]):        # torch's own draws are replaced
+        image = architecture(tower(IMAGE), 'cpu')
+        if objective == 'mae': model = Masked(image)
+        elif objective == 'clip':
+            text = architecture(tower(TEXT), 'cpu', vocab_size=vocabulary, **special)
+            model = Contrastive(image, text)
+        else: model = Autoregressive(image, vocabulary if objective == 'aimv2' else None)
+    begin(model, seed)
+    for half in (model.tower, getattr(model, 'text', None)):
+        if half: first_values(half, seed, objective != 'none')
+    return model
 
 def rate(step: int, recipe: Recipe) -> float:
     "Learning rate of a step: linear warm-up, then a cosine to zero."
@@ -335,10 +337,11 @@ def fold_parts(folds: list[int]) -> list[tuple[int, ...]]:
     return [tuple(folds[:len(folds) // 2]), tuple(folds[len(folds) // 2:])]
 
 def patients_seen(name: str, store: Store) -> set[str]:
-    "Who a tower was trained on, by the manifest of its run; nobody where it was not trained here."
+    "Who a tower was trained on, by the manifest of its run; nobody where that is not known."
     t = tower(name)
-    if not t.trained_here: return set()
-    return set(json.loads((trained_folder(t, store)/'manifest.json').read_text())['patients'])
+    if not (t.trained_here or t.shipped): return set()
+    folder = shipped_folder(t) if t.shipped else trained_folder(t, store)
+    return set(json.loads((folder/'manifest.json').read_text(encoding='utf-8'))['patients'])
 
 # %% ../../nbs/towers/06_pretraining.ipynb #d983677f
 def refuse_seen(names: list[str], patients: set[str], store: Store):
@@ -363,23 +366,3 @@ def described(source: Source, nodules: pd.DataFrame, store: Store) -> pd.DataFra
 def sentences(source: Source, nodules: pd.DataFrame, store: Store) -> dict[str, list[str]]:
     "Captions of a source's nodules; none where nobody described them."
     return {} if (table := described(source, nodules, store)) is None else captions(table)
-
-# %% ../../nbs/towers/06_pretraining.ipynb #4c31f7e0
-def _train_spare(objective: str, protocol: Protocol, root: str):
-    store = Store(root)
-    corpus, seed = spare_corpus(store, quiet=True), protocol.pretrain_seed
-    pretrain(objective, corpus, recipe_of(protocol), seed, store, spare_key())
-
-# %% ../../nbs/towers/06_pretraining.ipynb #4b0a19de
-def train_spare(p: Protocol, store: Store, beside: Sequence[Callable] = (), **parallel):
-    """Train the towers that the protocol means and the cache lacks, and do the work *beside*.
-    A tower of another run cannot be made up: `trained_folder` says so."""
-    plain = {f: getattr(p, f).partition('@')[0] for f in ('image_tower', 'text_tower')}
-    meant = set(spare_names(p.replace(**plain)).values())
-    named = [tower(n) for n in spare_names(p).values() if n in meant]
-    lack = [t for t in named if not store.open('tower', t.run)]
-    if not lack: return
-    spare_corpus(store, **parallel)
-    objectives = sorted({objective_of(t) for t in lack})
-    towers = [partial(_train_spare, o, p, str(store.root)) for o in objectives]
-    for _ in pmap(call, [*towers, *beside], **{'desc': 'pre-training', **parallel}): pass

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['radiomics', 'plots', 'encoders', 'pretraining', 'training', 'clip_lung', 'fusion', 'INPUT_STAGES', 'READ_STAGES',
            'READ', 'QUICK', 'notebooks', 'Setup', 'limit_ledger', 'quarantine_ledger', 'noted_ledger', 'to_check',
-           'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters', 'write_ledger', 'write_quarantine',
-           'write_cohort', 'write_features']
+           'Asked', 'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters', 'write_ledger',
+           'write_quarantine', 'write_cohort', 'write_features']
 
 # %% ../nbs/08_study.ipynb #e922573a
 import dataclasses
@@ -170,8 +170,8 @@ def to_check(ledger: pd.DataFrame) -> list[str]:
     return [f'{len(g)} of {len(ledger)} nodules, such as {g.nodule_id.iloc[0]}: {what}' for what, g in asked]
 
 # %% ../nbs/08_study.ipynb #c8e5c79d
-class Inputs(Setup):
-    "What models are trained on, each part computed once: ledger, images, radiomics, embeddings."
+class Asked(Setup):
+    "Who is asked for: every nodule of the source, the ledger, and those whose files can be read."
     @cached_property
     def nodules(self) -> pd.DataFrame:
         "Every nodule of the source, one row each, whether or not it will be in."
@@ -201,6 +201,19 @@ class Inputs(Setup):
     @cached_property
     def ids(self) -> list[str]: return [i for i in self.asked if i not in set(self.unread['item'])]
 
+    def everyone(self):
+        "The same study for features alone: with those who lack nothing but scores."
+        unscored = self.selected.nodule_id[self.selected.reason == cohort.UNSCORED]
+        if not set(unscored) - set(self.asked): return self
+        new = dataclasses.replace(self)
+        vars(new).update({k: vars(self)[k] for k in ('store', 'input', 'nodules', 'selected') if k in vars(self)})
+        wanted = {*self.asked, *unscored}
+        vars(new)['asked'] = [i for i in self.selected.nodule_id if i in wanted]
+        return new
+
+# %% ../nbs/08_study.ipynb #4fe69915
+class Inputs(Asked):
+    "What was made of them, each part computed once: images and radiomics, and who is out for lack of them."
     @cached_property
     def images(self) -> Rows:
         "Crops of the chosen slice at the image tower's size, (N, S, S) in [0, 1]."
@@ -233,16 +246,6 @@ class Inputs(Setup):
         "The ledger's nodules that are in; a `CompanionError` with the reasons where none is."
         if not self.ledger.included.any(): raise cohort.none_left(self.ledger)
         return self.ledger[self.ledger.included]
-
-    def everyone(self) -> 'Inputs':
-        "The same study for features alone: with those who lack nothing but scores."
-        unscored = self.selected.nodule_id[self.selected.reason == cohort.UNSCORED]
-        if not set(unscored) - set(self.asked): return self
-        new = dataclasses.replace(self)
-        vars(new).update({k: vars(self)[k] for k in ('store', 'input', 'nodules', 'selected') if k in vars(self)})
-        wanted = {*self.asked, *unscored}
-        vars(new)['asked'] = [i for i in self.selected.nodule_id if i in wanted]
-        return new
 
 # %% ../nbs/08_study.ipynb #9a10aac3
 class Outputs(Inputs):

@@ -41,7 +41,8 @@ def patch_tokens(picture: np.ndarray, name: str, store) -> np.ndarray:
     t = encoders.tower(name, 'image')
     with torch.inference_mode():
         model = encoders.load_image_tower(name, store)
-        states = model(to_tower(picture[None], t.mean, t.std, t.size)).last_hidden_state
+        pixels = to_tower(picture[None], t.mean, t.std, t.size).to(getattr(torch, t.dtype))
+        states = model(pixels).last_hidden_state
         return states[0].double().numpy()
 
 # %% ../../nbs/explain/00_similarity.ipynb #e9fcac48

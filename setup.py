@@ -18,7 +18,7 @@ setup(
     keywords=cfg['keywords'],
     url=cfg['git_url'],
     packages=find_packages(include=['autorad_lung', 'autorad_lung.*']),
-    package_data={'autorad_lung': ['recipes/*', 'pages/*.j2']},
+    package_data={'autorad_lung': ['recipes/*', 'pages/*.j2', 'published/*/*.csv', 'published/*/*.json']},
     python_requires='>=' + cfg['min_python'] + ',<3.12',  # PyRadiomics 3.0.1 does not build on 3.12 and later
     install_requires=cfg['requirements'].split(),
     extras_require={

@@ -6,9 +6,9 @@
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
            'RUN', 'Only', 'All', 'Parameter', 'Listing', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes',
            'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'Cache',
-           'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce', 'cohort',
-           'extract', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'doctor', 'shared', 'told', 'fail',
-           'main']
+           'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command',
+           'reproduce', 'cohort', 'extract', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'doctor',
+           'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -329,6 +329,23 @@ def doctor(out: Out = RUN, data: Data = None, preset: Preset = 'mini'):
         typer.echo('  ' + checks.line(f, paint).replace('\n', '\n  '))
     well = all(f.ok for f in found if f.needed)
     return {'ok': well, 'findings': [vars(f) for f in found]}, f'\n{checks.verdict(found)}', 0 if well else 1
+
+# %% ../nbs/09_cli.ipynb #7be1c40b
+RunFolder = Annotated[Path, typer.Argument(help='folder that `reproduce` wrote to')]
+Against   = Annotated[Optional[str], typer.Option(
+    help="a published name, a folder of tools/publish.py, or another run [default: what fits the run's source]")]
+
+@command
+def verify(run: RunFolder, against: Against = None):
+    """Lay the tables of a run beside the published ones: equal, within what machines differ by, or different, and why.
+    Exits with 1 where they differ.
+
+    Example: `autorad-lung verify runs/phantom`
+    """
+    from autorad_lung.published.verify import judge
+    found = judge(run, against)
+    data = dict(ok=found.ok, published=found.name, verdict=found.line, causes=found.causes)
+    return data | {'tables': records(found.tables)}, found.text, 0 if found.ok else 1
 
 # %% ../nbs/09_cli.ipynb #7b6be163
 def _version(asked: bool):

@@ -141,7 +141,7 @@ def test_contributing_begins_with_the_house():
 
 @pytest.mark.parametrize('modules, heavy', [
     ('cli study cohort.cohort sources.sources sources.lidc radiomics metrics figures.plots figures.words pages.report '
-     'bench.doctor towers.towers', 'torch transformers sklearn'),
+     'bench.doctor towers.towers published.verify', 'torch transformers sklearn'),
     ('metanet model training rivals.fusion towers.encoders', 'transformers.models'),
 ])
 def test_what_is_not_used_is_not_loaded(modules, heavy):

@@ -35,6 +35,7 @@ FLOORS = {
     'study':         'source, protocol and folder, to inputs, predictions, saved tables and figures',
     'use':           'a model for new nodules: train, keep, predict',
     'explain':       'why a nodule was called what it was',
+    'published':     'what a run says of itself, and how it stands beside the published tables',
     'pages':         'headline, explorer and report of a run',
     'bench':         'speed, what an installation lacks, and this house',
     'cli':           'the command line, each command a few lines over the others',

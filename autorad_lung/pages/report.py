@@ -21,6 +21,8 @@ from ..artifacts import write_table, write_text
 from ..cohort import cohort
 from .headline import headline_of
 from .references import SITE, bibliography, standalone, words_for
+from ..published.record import write_run
+from ..published.verify import in_a_line
 from ..study import Study, notebooks, write_features
 
 # %% ../../nbs/pages/03_report.ipynb #3decc294
@@ -92,9 +94,10 @@ def _value(text: str):
 _PARTS = {'.py', '.yaml', '.json', '.j2', '.txt'}   # files of the package that an output may depend on
 
 def package_key() -> str:
-    "Key of the package's code, recipes and templates."
+    "Key of the package's code, recipes and templates; what was published is made with it, and is no part of it."
     here = Path(__file__).parent.parent
-    return content_key([(p.relative_to(here).as_posix(), p) for p in sorted(here.rglob('*')) if p.suffix in _PARTS])
+    parts = [p for p in sorted(here.rglob('*')) if p.suffix in _PARTS and p.name != 'published.json']
+    return content_key([(p.relative_to(here).as_posix(), p) for p in parts])
 
 def commit() -> str:
     "The clone's commit, with a plus where tracked files were changed since; '' without git."
@@ -246,7 +249,7 @@ def write_report(
     write_text(study.folder/'report'/'map.csv', made.to_csv(index=False, lineterminator='\n'))
     about = dict(study=study, caption=study.caption, key=study.protocol.key(), package=package_key(), site=SITE,
                  environment=environment(), changed=set(study.protocol.table().query('value != default').field),
-                 coverage=str(getattr(study.input, 'extraction', '')))
+                 coverage=str(getattr(study.input, 'extraction', '')), published=in_a_line(study.folder))
     tables = dict(ledger=_shown(cohort.ledger_summary(study.ledger)), map=_shown(made),
                   quarantine=_shown(study.quarantine) if len(study.quarantine) else '')
     from autorad_lung.pages.explorer import write_explorer      # loads torch
@@ -334,4 +337,7 @@ def reproduce(
     if paper: step(tables, lambda: run_notebooks(study, paper, own))
     for n in more: step(TITLES[n], lambda: run_notebooks(study, [n], own))
     shown = [n for n in TITLES if (study.folder/'notebooks'/f'{n}.done').is_file()]
-    return step('report', lambda: write_report(study, shown))
+    def report():
+        write_run(study)                        # so that it can be held against what is published
+        return write_report(study, shown)
+    return step('report', report)

@@ -287,9 +287,13 @@ class Prompted(Network):
     def _build(self, seed: int = 0):
         means = [self.arrays.get(f'{n}.mean') for n in ('image', 'known')]
         sizes = [None if m is None else len(m) for m in means]
-        text = load_text_tower(self.protocol.text_tower, self.store)
-        self.net = begin(AutoRadLung(text, *sizes, self.protocol), seed)
+        self.net = begin(AutoRadLung(self.text_tower(), *sizes, self.protocol), seed)
         return self
+
+    def text_tower(self) -> TextTower:
+        "In the net's number type: the tower's own; with `amp`, which makes bfloat16 of float32, that."
+        text = load_text_tower(self.protocol.text_tower, self.store)
+        return text.to(torch.float32) if self.protocol.amp else text
 
     def inputs(self, dataset: Dataset, idx: np.ndarray) -> tuple[Tensor, Tensor | None]:
         "Standardised image embeddings (n, D) and what the MetaNet is fed (n, F)."

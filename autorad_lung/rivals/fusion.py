@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from ..artifacts import CompanionError, Store, pmap
 from ..cohort.cohort import make_folds, score_label
-from ..towers.encoders import begin, load_text_tower
+from ..towers.encoders import begin
 
 # %% ../../nbs/rivals/01_fusion.ipynb #0d37c669
 from ..model import AutoRadLung, Dataset, Forest, Logistic, Prompted, Rival, Scale
@@ -110,9 +110,8 @@ class Additive(Prompted):
         super().__init__('radiomics', protocol, store)
 
     def _build(self, seed: int = 0):
-        text = load_text_tower(self.protocol.text_tower, self.store)
         image, known = (len(self.arrays[f'{n}.mean']) for n in ('image', 'known'))
-        self.net = begin(AdditiveNet(text, image, known, self.protocol), seed)
+        self.net = begin(AdditiveNet(self.text_tower(), image, known, self.protocol), seed)
         return self
 
 # %% ../../nbs/rivals/01_fusion.ipynb #e6ce004e

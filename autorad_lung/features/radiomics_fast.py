@@ -12,8 +12,6 @@ import numba
 import numpy as np
 import pywt
 import SimpleITK as sitk
-from radiomics import cShape
-from radiomics.glcm import RadiomicsGLCM
 from ..artifacts import CompanionError
 
 # %% ../../nbs/features/00_radiomics_fast.ipynb #9d501d16
@@ -478,29 +476,57 @@ def _textures(images, ordered, single, widths, bins, place, size, steps, lined, 
         _ngtdm(pixels, s, gray, out[m, 90:95])
 
 # %% ../../nbs/features/00_radiomics_fast.ipynb #e994d1d2
-def _mcc_theirs(x: np.ndarray, inside: np.ndarray, width: float, count: int) -> float:
-    "MCC by PyRadiomics' own class, for pixel values `x` of the mask *inside*."
-    plane = np.zeros(inside.shape); plane[inside] = x
-    image, mask = (sitk.GetImageFromArray(a[None]) for a in (plane, inside.astype(np.uint8)))
-    glcm = RadiomicsGLCM(image, mask, binWidth=width, binCount=count or None)
-    glcm.enableFeatureByName('MCC')
+def _directions(level: np.ndarray, inside: np.ndarray):
+    "Normalised co-occurrence matrix of each of the four directions in which the mask has pairs."
+    gray, index = np.unique(level, return_inverse=True)
+    at = np.full((inside.shape[0] + 2, inside.shape[1] + 2), -1); at[1:-1, 1:-1][inside] = index
+    here = at[1:-1, 1:-1]
+    for there in (at[1:-1, 2:], at[2:, 1:-1], at[2:, 2:], at[2:, :-2]):
+        pair, p = (here >= 0) & (there >= 0), np.zeros((len(gray), len(gray)))
+        np.add.at(p, (here[pair], there[pair]), 1)
+        if pair.any(): yield (p + p.T) / (p + p.T).sum()
+
+def _mcc_rounded(x, inside, width: float, count: int, single: bool) -> float:
+    "Mean MCC of pixel values `x` of the mask *inside*, of all eigenvalues of Q and with LAPACK's rounding."
+    p = np.array(list(_directions(_discretise(x, width, count, single), inside)))
+    if p.ndim < 3 or p.shape[-1] == 1: return np.nan if p.ndim < 3 else 1.       # no pair; one level
+    px, py, q = p.sum(2), p.sum(1), np.zeros_like(p)
+    for k in range(p.shape[-1]):
+        q += p[:, :, None, k] * p[:, None, :, k] / (px[:, :, None] * py[:, k, None, None] + EPS)
     with np.errstate(invalid='ignore'), warnings.catch_warnings():
         warnings.simplefilter('ignore')                  # the mean of NaNs only is NaN, as wanted
-        return float(glcm.execute()['MCC'])
+        second = np.sqrt(np.sort(np.linalg.eigvals(q), axis=1)[:, -2])
+        return float(np.nanmean(second).real)
 
 # %% ../../nbs/features/00_radiomics_fast.ipynb #89dafc70
 @functools.lru_cache(maxsize=256)
 def _window_areas(spacing_mm: tuple) -> np.ndarray:
     """Mesh area in mm² of each 2 x 2 window, above and below the slice together.
     Its bits: upper left, upper right, lower left, lower right."""
-    area = np.zeros(16)
-    for kind, layer in ((k, n) for k in range(1, 16) for n in (0, 1)):
-        cube = np.zeros((2, 2, 2), bool)
-        cube[layer].flat = [kind >> b & 1 for b in range(4)]
-        area[kind] += cShape.calculate_coefficients(cube, np.array(spacing_mm))[0]
-    return area
-# voxels, by kind of window
+    a, b, c = spacing_mm
+    t = math.sqrt((a * b)**2 + (b * c)**2 + (a * c)**2) / 8
+    row, column = c / 2 * math.sqrt(a * a + b * b), b / 2 * math.sqrt(a * a + c * c)
+    three, four = b * c / 2 + 3 * t, b * c
+    # 6 t + 2 t at upper right and lower left: the exception
+    return 2 * np.array([0, t, t, row, t, column, 4 * t, three, t, 2 * t, column, three, row, three, three, four])
+
+@functools.lru_cache(maxsize=256)
+def _window_lengths(spacing_mm: tuple) -> np.ndarray:
+    "Length in mm of the outline in each 2 x 2 window, for (dy, dx)."
+    dy, dx = spacing_mm
+    t = math.sqrt(dy * dy + dx * dx) / 2
+    return np.array([0, t, t, dx, t, dy, 2 * t, t, t, 2 * t, dy, t, dx, t, t, 0])
+
+# voxels, and pixels within the outline, by kind of window
 _WINDOW_VOLUMES = np.array([0, 2, 2, 12, 2, 12, 4, 34, 2, 4, 12, 34, 12, 34, 34, 48]) / 48
+_WINDOW_SURFACES = np.array([0, 1, 1, 4, 1, 4, 2, 7, 1, 2, 4, 7, 4, 7, 7, 8]) / 8
+
+def _windows(mask: np.ndarray) -> np.ndarray:
+    "How many windows of each of the 16 kinds a mask (rows, columns) has."
+    m = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.int64)
+    m[1:-1, 1:-1] = mask
+    kind = m[:-1, :-1] + 2 * m[:-1, 1:] + 4 * m[1:, :-1] + 8 * m[1:, 1:]
+    return np.bincount(kind.ravel(), minlength=16)
 
 # %% ../../nbs/features/00_radiomics_fast.ipynb #1d8cba03
 @numba.njit(cache=True)
@@ -534,10 +560,7 @@ def _distances(mask, dz, dy, dx):
 # %% ../../nbs/features/00_radiomics_fast.ipynb #7e6ec3ce
 def _mesh(mask, spacing_mm):
     "Area in mm² and volume in mm³ of the marching-cubes mesh of a one-slice mask."
-    m = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.int64)
-    m[1:-1, 1:-1] = mask
-    kind = m[:-1, :-1] + 2 * m[:-1, 1:] + 4 * m[1:, :-1] + 8 * m[1:, 1:]
-    count = np.bincount(kind.ravel(), minlength=16)
+    count = _windows(mask)
     volume = float(count @ _WINDOW_VOLUMES) * math.prod(spacing_mm)
     return float(count @ _window_areas(spacing_mm)), volume
 
@@ -567,12 +590,13 @@ def _shape(mask: np.ndarray, spacing_mm: tuple) -> list[float]:
 
 # %% ../../nbs/features/00_radiomics_fast.ipynb #db282798
 def _shape2d(mask: np.ndarray, spacing_mm: tuple) -> list[float]:
-    "The 9 in-plane shape features, as in `_SHAPE2D`; the outline is PyRadiomics' own C code."
-    padded, pixel = np.pad(mask, 1), np.array(spacing_mm[1:])
-    perimeter, surface, diameter = cShape.calculate_coefficients2D(padded, pixel)
-    minor, major = _variances(np.array(np.nonzero(padded)).T, spacing_mm[1:])
+    "The 9 in-plane shape features of a mask (rows, columns), as in `_SHAPE2D`; mm, mm²."
+    (_, dy, dx), count = spacing_mm, _windows(mask)
+    perimeter, surface = float(count @ _window_lengths((dy, dx))), float(count @ _WINDOW_SURFACES) * dy * dx
+    diameter = math.sqrt(_distances(mask, *spacing_mm)[0])
+    minor, major = _variances(np.array(np.nonzero(mask)).T + 1, (dy, dx))
     return [np.sqrt(minor / major), 4 * np.sqrt(major), diameter, surface, 4 * np.sqrt(minor),
-            perimeter, perimeter / surface, mask.sum() * pixel.prod(),
+            perimeter, perimeter / surface, mask.sum() * (dy * dx),
             2 * np.sqrt(np.pi * surface) / perimeter]
 
 # %% ../../nbs/features/00_radiomics_fast.ipynb #37766e5e
@@ -825,7 +849,7 @@ def _texture_rows(images, inside, recipe, volume):
     _textures(images, np.sort(images, axis=1), single, widths, bins, place, height * width, steps,
               lined, max(inside.shape), volume, out, levels, doubtful)
     for i in np.flatnonzero(doubtful & (levels <= 256)):
-        out[i, MCC_COLUMN] = _mcc_theirs(images[i], inside, widths[i], int(bins[i]))
+        out[i, MCC_COLUMN] = _mcc_rounded(images[i], inside, widths[i], int(bins[i]), single[i])
     return out, levels
 
 def fast_features(

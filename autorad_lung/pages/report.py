@@ -10,6 +10,7 @@ __all__ = ['TABLE1', 'CONTEXTS', 'SEEDS', 'PAPER', 'MORE', 'TITLES', 'COSTS', 'Y
 # %% ../../nbs/pages/03_report.ipynb #2c4adce4
 import ast, base64, dataclasses, json, os, platform, subprocess, sys, time
 from functools import partial
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 import jinja2, nbconvert, nbformat, papermill
 import numpy as np
@@ -220,13 +221,15 @@ def _items(study: Study, name: str) -> dict:
                 figures=[dict(src=_picture(p), caption=text(p), stem=p.stem) for p in figures])
 
 # %% ../../nbs/pages/03_report.ipynb #28dd83a2
-_MADE_WITH = ('numpy', 'scipy', 'scikit-learn', 'torch', 'transformers', 'pyradiomics', 'SimpleITK', 'PyWavelets',
-              'numba', 'pylidc', 'autorad-lung')
+_MADE_WITH = ('numpy', 'scipy', 'scikit-learn', 'torch', 'transformers', 'SimpleITK', 'PyWavelets', 'numba', 'pylidc',
+              'autorad-lung')
 _MAP = ['file', 'notebook', 'source', 'quick', 'protocol', 'commit']   # columns
 
 def environment() -> dict[str, str]:
-    "Versions that the numbers were made with."
-    return {'python': platform.python_version(), 'machine': platform.machine()} | versions(*_MADE_WITH)
+    "Versions that the numbers were made with, and of PyRadiomics, which they were checked against where it is here."
+    try: reference = versions('pyradiomics')
+    except PackageNotFoundError: reference = {'pyradiomics': '(not installed: no radiomics were checked against it)'}
+    return {'python': platform.python_version(), 'machine': platform.machine()} | versions(*_MADE_WITH) | reference
 
 def map_table(study: Study) -> pd.DataFrame:
     "Every table and figure of the study's folder, with its notebook, source, protocol hash and commit."

@@ -41,7 +41,8 @@ class CompanionError(Exception):
 
 # %% ../nbs/00_artifacts.ipynb #7e0e2845
 EXTRAS = dict(torch='towers', transformers='towers', tokenizers='towers', huggingface_hub='towers',
-              radiomics='reference', idc_index='lidc', dask='cluster', distributed='cluster')   # library -> extra
+              radiomics='reference', idc_index='lidc', idc_index_data='lidc', dask='cluster',
+              distributed='cluster')   # library -> extra
 
 def lacking(name: str, what: str = 'this') -> CompanionError:
     "What to tell where a library of an extra is not installed."
@@ -50,8 +51,9 @@ def lacking(name: str, what: str = 'this') -> CompanionError:
 
 def installed(name: str) -> bool:
     "Whether a library could be imported; it is not."
-    try: return name in sys.modules or importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError): return False
+    try: return importlib.util.find_spec(name) is not None
+    except ImportError: return False
+    except ValueError: return True          # it was made, not read
 
 def needs(what: str, *names: str):
     "Refuse what cannot be done without these libraries, before anything is computed."

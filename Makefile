@@ -25,7 +25,7 @@ $(READY): constraints.txt settings.ini setup.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt pip wheel setuptools numpy
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt --no-build-isolation pyradiomics==3.0.1
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev,lidc,cluster]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[towers,dev,lidc,cluster]'
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true   # on all cores, where pip takes one; a few templates in there are no Python, and it says so
 	touch $(READY)
 

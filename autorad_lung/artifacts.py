@@ -331,7 +331,7 @@ class Store:
         if not folder.is_dir(): return None
         if not _intact(folder) and not self._mended(stage, key): return None
         with contextlib.suppress(OSError):     # last use: the time of reading
-            os.utime(folder/'manifest.json', (time.time(), (folder/'manifest.json').stat().st_mtime))
+            os.utime(folder/'manifest.json', ns=(time.time_ns(), (folder/'manifest.json').stat().st_mtime_ns))
         return folder
 
     def _mended(self, stage: str, key: str) -> bool:

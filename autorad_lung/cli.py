@@ -15,7 +15,7 @@ import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, 
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .artifacts import EXTRAS, CompanionError, lacking
+from .artifacts import CompanionError, optional
 
 # %% ../nbs/09_cli.ipynb #bf7a8740
 ABOUT = """AutoRad-Lung, the companion: from radiologists' marks to tables and figures.
@@ -83,7 +83,8 @@ def command(work):
     all was said on the way), and its exit code where that is not 0."""
     @functools.wraps(work)
     def run(*args, as_json: bool = False, quiet: bool = False, **given):
-        with hushed(quiet, as_json): data, text, *code = work(*args, **given)
+        needed_by = optional(f'autorad-lung {work.__name__}')       # a library that is no part of the plain install
+        with needed_by, hushed(quiet, as_json): data, text, *code = work(*args, **given)
         if as_json: typer.echo(json.dumps(data, indent=1, default=str, ensure_ascii=False))
         elif text is not None: typer.echo(text)
         if code and code[0]: raise typer.Exit(code[0])
@@ -388,9 +389,6 @@ def main():
     "Entry point of the command `autorad-lung`."
     try: app()
     except CompanionError as e: fail(e)
-    except ModuleNotFoundError as e:            # a library of an extra
-        if (name := (e.name or '').split('.')[0]) not in EXTRAS: raise
-        fail(lacking(name))
     except OSError as e:
         if e.errno not in DISK: raise
         fail(told(e))

@@ -40,7 +40,7 @@ UNTRAINED = dict(image_tower='mini-aimv2', text_tower='mini-clip-text')    # wha
 
 def notebooks() -> Path:
     "Folder of the notebooks: beside the package in a clone, inside of it where a wheel was installed."
-    package = Path(__file__).resolve().parent
+    package = Path(preprocessing.__file__).resolve().parent
     places = package.parent/'nbs', package/'_notebooks'
     if found := next((p for p in places if (p/'paper').is_dir()), None): return found
     raise CompanionError('the notebooks are not there', places[-1], 'install the package again: pip install autorad-lung')

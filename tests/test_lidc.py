@@ -23,7 +23,7 @@ SLICE = 2 * 512 * 512   # bytes of its pixels, the last of a file
 
 @pytest.fixture(scope='session')
 def store(tmp_path_factory, clustered):
-    return Store(shutil.copytree(clustered/'cache', tmp_path_factory.mktemp('lidc-store')/'cache'))
+    return Store(shutil.copytree(clustered, tmp_path_factory.mktemp('lidc-store')/'cache'))
 
 @pytest.fixture(scope='session')
 def scan_ids(store): return choose_scans(3, store)
@@ -47,6 +47,7 @@ def link_patient(tree: Path, scan_id: int, to: Path):
 def new_store(store, to: Path) -> Store:
     "A store that has the cohort and nothing else."
     shutil.copytree(store.root/'cohort', to/'cohort')
+    shutil.copy(store.root/'FORMAT', to)
     return Store(to)
 
 def rewrite(path: Path, change):

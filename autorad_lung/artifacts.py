@@ -6,8 +6,8 @@
 __all__ = ['EXTRAS', 'WORKBOOKS', 'SEPARATORS', 'LAYOUT', 'PART', 'CompanionError', 'lacking', 'installed', 'needs', 'optional',
            'read_csv', 'file_digest', 'content_key', 'versions', 'atomic', 'forsaken', 'discard', 'write_text',
            'write_json', 'write_table', 'write_arrays', 'alone', 'cache_folder', 'compile_into', 'check_layout',
-           'unwritable', 'Store', 'default_workers', 'pmap', 'call', 'Rows', 'foreseen', 'row_table', 'by_name',
-           'Later']
+           'unwritable', 'Store', 'default_workers', 'pmap', 'call', 'Rows', 'foreseen', 'stage_keys', 'row_table',
+           'by_name', 'Later']
 
 # %% ../nbs/00_artifacts.ipynb #21b9166d
 import codecs, contextlib, csv, dataclasses, errno, hashlib, importlib, importlib.metadata, importlib.util, io, json
@@ -485,6 +485,10 @@ def _keys(folder: Path) -> list[str]:
     "Keys of a table's rows; none where it has just been dropped."
     try: return (folder/'keys.txt').read_text(encoding='utf-8').split()
     except OSError: return []
+
+def stage_keys(store: Store, stage: str) -> set[str]:
+    "Keys of all rows that a stage has."
+    return {key for folder in (store.root/stage).glob('[!.]*') for key in _keys(folder)}
 
 def _known_rows(store: Store, stage: str, wanted: set[str]) -> dict[str, dict]:
     "Rows of the stage, from finished tables and parts, whose key is wanted."

@@ -2,15 +2,16 @@
 source, made once for all workers of pytest-xdist.
 
 No test writes into the user's own cache. What one test computed, the others find; a test that counts computations,
-kills a run or resumes one takes a cache of its own."""
+kills a run or resumes one takes a cache of its own. `AUTORAD_TEST_CACHE=folder` keeps the common one for the next time."""
 import fcntl, os, shutil, subprocess, sys, tempfile
 from pathlib import Path
 import pytest
 
 if 'PYTEST_XDIST_WORKER' not in os.environ:           # its workers are started later, and are handed these
     SESSION = tempfile.TemporaryDirectory(prefix='autorad-lung-cache-')
-    os.environ['AUTORAD_LUNG_CACHE'] = SESSION.name
-    os.environ['NUMBA_CACHE_DIR'] = os.path.join(SESSION.name, 'compiled')   # also where a test has its own cache
+    CACHE = os.path.abspath(os.environ.get('AUTORAD_TEST_CACHE') or SESSION.name)
+    os.environ['AUTORAD_LUNG_CACHE'] = CACHE
+    os.environ['NUMBA_CACHE_DIR'] = os.path.join(CACHE, 'compiled')   # also where a test has a cache of its own
 
 from autorad_lung.artifacts import Store
 from autorad_lung.cohort.cohort import lidc_nodules

@@ -23,9 +23,9 @@ def plain(tmp_path, clustered) -> dict:
 def test_cohort_and_features_need_no_torch(plain, tmp_path):
     out = ['--out', tmp_path/'run', '--workers', '1']
     assert 'included' in autorad('cohort', *out, env=plain).stdout or (tmp_path/'run'/'ledger.csv').exists()
-    autorad('extract', '--set', 'limit=12', *out, env=plain)
+    autorad('extract', '--set', 'limit=30', *out, env=plain)
     features = pd.read_parquet(tmp_path/'run'/'features.parquet')
-    assert len(features) >= 12 and features.shape[1] > 1500
+    assert len(features) >= 30 and features.shape[1] > 1500
 
 @pytest.mark.parametrize('command', [
     ['reproduce', *QUICK], ['train', '--quick'], ['pretrain'], ['predict', '--model', 'm', '--csv', 't.csv'],

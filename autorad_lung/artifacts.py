@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['EXTRAS', 'WORKBOOKS', 'SEPARATORS', 'LAYOUT', 'PART', 'CompanionError', 'lacking', 'installed', 'needs', 'optional',
            'read_csv', 'file_digest', 'content_key', 'versions', 'atomic', 'forsaken', 'discard', 'write_text',
-           'write_json', 'write_table', 'write_arrays', 'alone', 'cache_folder', 'compile_into', 'check_layout',
-           'unwritable', 'Store', 'default_workers', 'pmap', 'call', 'Rows', 'foreseen', 'stage_keys', 'row_table',
-           'by_name', 'Later']
+           'write_json', 'write_table', 'write_arrays', 'alone', 'cache_folder', 'compile_into', 'compiling',
+           'check_layout', 'unwritable', 'Store', 'default_workers', 'pmap', 'call', 'Rows', 'foreseen', 'stage_keys',
+           'row_table', 'by_name', 'Later']
 
 # %% ../nbs/00_artifacts.ipynb #21b9166d
 import codecs, contextlib, csv, dataclasses, errno, hashlib, importlib, importlib.metadata, importlib.util, io, json
@@ -274,6 +274,14 @@ def compile_into(cache: Path):
     if os.environ.get('NUMBA_CACHE_DIR') != os.environ.get(ours): return
     os.environ['NUMBA_CACHE_DIR'] = os.environ[ours] = folder
     if numba := sys.modules.get('numba.core.config'): numba.CACHE_DIR = folder
+
+def compiling():
+    """Inside, no other process compiles into the cache: two that add to numba's index of one function at once can leave
+    the machine code of one signature under the name of another."""
+    folder = Path(os.environ['NUMBA_CACHE_DIR'])
+    try: folder.mkdir(parents=True, exist_ok=True)
+    except OSError: return contextlib.nullcontext()      # then numba keeps nothing there
+    return alone(folder/'.lock') if os.access(folder, os.W_OK) else contextlib.nullcontext()
 
 compile_into(cache_folder())
 

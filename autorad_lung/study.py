@@ -43,7 +43,7 @@ def notebooks() -> Path:
     package = Path(preprocessing.__file__).resolve().parent
     places = package.parent/'nbs', package/'_notebooks'
     if found := next((p for p in places if (p/'paper').is_dir()), None): return found
-    raise CompanionError('the notebooks are not there', places[-1], 'install the package again: pip install autorad-lung')
+    raise CompanionError('the notebooks are not there', places[-1], 'install the package again')
 
 def working_folder() -> Path:
     "Where runs/ is made: the working folder; for a notebook that was opened in a clone, the clone."

@@ -2,7 +2,7 @@
 source, made once for all workers of pytest-xdist.
 
 No test writes into the user's own cache. What one test computed, the others find; a test that counts computations,
-kills a run or resumes one takes a cache of its own. `AUTORAD_TEST_CACHE=folder` keeps the common one for the next time."""
+kills a run or resumes one takes a cache of its own. `AUTORAD_TEST_CACHE=folder` keeps the common one for next time."""
 import fcntl, os, shutil, subprocess, sys, tempfile
 from pathlib import Path
 import pytest

@@ -36,7 +36,7 @@ def installed(wheel, tmp_path_factory) -> Path:
     # a .pth file in a folder that a .pth file names is not processed: the editable install stays out of sight
     own = Path(sysconfig.get_path('purelib', vars=dict(base=str(home), platbase=str(home))))
     (own/'libraries.pth').write_text(sysconfig.get_path('purelib') + '\n')
-    templates = Path('share')/'jupyter'/'nbconvert'                # data of a library, which lies outside of that folder
+    templates = Path('share')/'jupyter'/'nbconvert'              # a library's data, which lie outside of that folder
     shutil.copytree(Path(sys.prefix)/templates, home/templates)
     return home
 

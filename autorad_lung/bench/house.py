@@ -36,7 +36,7 @@ FLOORS = {
     'use':           'a model for new nodules: train, keep, predict',
     'explain':       'why a nodule was called what it was',
     'pages':         'headline, explorer and report of a run',
-    'bench':         'speed, what an installation lacks, and this house',
+    'bench':         'speed, what an installation lacks, what the cache holds, and this house',
     'cli':           'the command line, each command a few lines over the others',
 }
 

@@ -306,7 +306,7 @@ def unwritable(root: Path, e: Exception) -> CompanionError | None:
     number, said = getattr(e, 'errno', None), 'name another folder with --cache or $AUTORAD_LUNG_CACHE'
     if number in _FULL or 'No space left' in str(e):
         return CompanionError('the disk is full', root,
-                              f'make room (autorad-lung cache says what lies there), or {said}; what is done is kept')
+                              f'make room and run again (autorad-lung cache says what lies there), or {said}')
     if number not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST): return None
     return CompanionError(f'the cache cannot be written ({e.strerror})', root, said)
 

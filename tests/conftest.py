@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 if 'PYTEST_XDIST_WORKER' not in os.environ:           # its workers are started later, and are handed these
-    SESSION = tempfile.TemporaryDirectory(prefix='autorad-lung-cache-')
+    SESSION = tempfile.TemporaryDirectory(prefix='autorad-lung-cache-', ignore_cleanup_errors=True)
     CACHE = os.path.abspath(os.environ.get('AUTORAD_TEST_CACHE') or SESSION.name)
     os.environ['AUTORAD_LUNG_CACHE'] = CACHE
     os.environ['NUMBA_CACHE_DIR'] = os.path.join(CACHE, 'compiled')   # also where a test has a cache of its own

@@ -1,5 +1,5 @@
 "Tables as people write them, nodules that fail, ledgers that add up: by the commands, and in Python."
-import contextlib, io, shutil, sys
+import contextlib, io, sys
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -40,8 +40,8 @@ def folder(tmp_path):
     rows().to_csv(d/'nodules.csv', index=False)
     return d
 
-def study(folder, out, **settings) -> Study:
-    return Study('nifti', str(folder), out=out, settings=dict(n_folds=2) | settings, workers=1)
+def study(folder, out, cache=None, **settings) -> Study:
+    return Study('nifti', str(folder), out=out, settings=dict(n_folds=2) | settings, workers=1, cache=cache)
 
 def added_up(out) -> tuple[pd.DataFrame, pd.DataFrame]:
     "Ledger and quarantine as written: every nodule has one line, and whoever is in quarantine says so there."
@@ -168,7 +168,7 @@ def test_a_refusal_ends_with_its_cause(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, 'read_nifti', decoder_lacks)
     (folder/'image4.nii.gz').rename(folder/'elsewhere')
     def lost():
-        write_features(study(folder, tmp_path/'out'))
+        write_features(study(folder, tmp_path/'out', tmp_path/'cache'))       # where no other test has read them
         return added_up(tmp_path/'out')[1]['item'].tolist()
     assert lost() == lost() == ['002', '004']
     lacks.clear(); assert lost() == ['004']                       # the same bytes, hence the same key

@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
-           'RUN', 'Only', 'All', 'Parameter', 'Listing', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes',
-           'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'Cache',
-           'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command',
-           'reproduce', 'cohort', 'extract', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'doctor',
-           'verify', 'shared', 'told', 'fail', 'main']
+           'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'BENCHES', 'Objective', 'Without', 'Steps',
+           'SameBytes', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps',
+           'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records',
+           'paint', 'command', 'reproduce', 'cohort', 'extract', 'download', 'bench', 'pretrain', 'towers', 'train',
+           'predict', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .artifacts import CompanionError
+from .artifacts import CompanionError, optional
 
 # %% ../nbs/09_cli.ipynb #bf7a8740
 ABOUT = """AutoRad-Lung, the companion: from radiologists' marks to tables and figures.
@@ -30,7 +30,7 @@ Source    = Annotated[str, typer.Option(
     help='where the CT comes from: phantom (embedded, simulated CT), nifti (your own), lidc (DICOM)')]
 Data      = Annotated[Optional[str], typer.Option(help='folder of the images, for nifti and lidc')]
 Preset    = Annotated[str, typer.Option(help='mini (a laptop, nothing downloaded) or paper (full-size towers)')]
-Out       = Annotated[Path, typer.Option(help='folder for results and cache')]
+Out       = Annotated[Path, typer.Option(help='folder for results')]
 Settings  = Annotated[Optional[list[str]], typer.Option(
     '--set', help='a protocol field to change, as name=value; may be given again')]
 Quick     = Annotated[bool, typer.Option('--quick', help='a look at a small part of the cohort, with few epochs')]
@@ -38,17 +38,19 @@ Workers   = Annotated[Optional[int], typer.Option(min=1, help='processes on this
 Scheduler = Annotated[Optional[str], typer.Option(help='address of a Dask scheduler, to run on a cluster')]
 AsJson    = Annotated[bool, typer.Option('--json', help='the answer as JSON, and nothing else, on standard output')]
 Quiet     = Annotated[bool, typer.Option('--quiet', '-q', help='no progress, only the answer; errors are still told')]
+CacheDir  = Annotated[Optional[Path], typer.Option('--cache', help=(
+    "folder of what all runs share, and of fetched towers [default: $AUTORAD_LUNG_CACHE, or the user's own]"))]
 RUN = Path('runs/phantom')
 
 # %% ../nbs/09_cli.ipynb #61407545
-def _study(source, data, preset, out, settings, quick, workers, scheduler):
+def _study(source, data, preset, out, settings, quick, workers, scheduler, cache=None):
     from autorad_lung.protocol import parse_settings, preset as named
     from autorad_lung.sources.sources import check_source
     text = ' '.join(settings or [])
     named(preset, **parse_settings(text))  # what is wrong is refused here, before torch takes its ten seconds to load
     check_source(source, data)
     from autorad_lung.study import Study
-    study = Study(source, data, preset, out, text, quick, workers, scheduler)
+    study = Study(source, data, preset, out, text, quick, workers, scheduler, cache)
     study.protocol                             # and a wrong tower here, before anything is computed
     return study
 
@@ -81,7 +83,8 @@ def command(work):
     all was said on the way), and its exit code where that is not 0."""
     @functools.wraps(work)
     def run(*args, as_json: bool = False, quiet: bool = False, **given):
-        with hushed(quiet, as_json): data, text, *code = work(*args, **given)
+        needed_by = optional(f'autorad-lung {work.__name__}')       # a library that is no part of the plain install
+        with needed_by, hushed(quiet, as_json): data, text, *code = work(*args, **given)
         if as_json: typer.echo(json.dumps(data, indent=1, default=str, ensure_ascii=False))
         elif text is not None: typer.echo(text)
         if code and code[0]: raise typer.Exit(code[0])
@@ -103,12 +106,13 @@ Listing   = Annotated[bool, typer.Option('--list', help='only list the notebooks
 @command
 def reproduce(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = RUN,
               set_: Settings = None, quick: Quick = False, workers: Workers = None, scheduler: Scheduler = None,
-              only: Only = None, all_: All = False, parameter: Parameter = None, list_: Listing = False):
+              only: Only = None, all_: All = False, parameter: Parameter = None, list_: Listing = False,
+              cache: CacheDir = None):
     """The main job: cohort, images, radiomics, training, the paper's tables and figures, and the report.
 
     Example: `autorad-lung reproduce --source nifti --data my_nodules --out runs/mine`
     """
-    study = _study(source, data, preset, out, set_, quick, workers, scheduler)
+    study = _study(source, data, preset, out, set_, quick, workers, scheduler, cache)
     from autorad_lung.pages import report
     if list_: table = report.listing(study); return records(table), table.to_string(index=False)
     page = report.reproduce(study, only, all_, parameter)
@@ -122,12 +126,12 @@ def reproduce(source: Source = 'phantom', data: Data = None, preset: Preset = 'm
 # %% ../nbs/09_cli.ipynb #5d16ca45
 @command
 def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = RUN,
-           set_: Settings = None, quick: Quick = False, workers: Workers = None):
+           set_: Settings = None, quick: Quick = False, workers: Workers = None, cache: CacheDir = None):
     """Print the cohort's ledger: how many nodules are in, by class, and why the others are not.
 
     Example: `autorad-lung cohort --set readers_min=1 --set edge_rule=half-down`
     """
-    s = _study(source, data, preset, out, set_, quick, workers, None)
+    s = _study(source, data, preset, out, set_, quick, workers, None, cache)
     from autorad_lung.cohort.cohort import ledger_summary
     from autorad_lung.study import write_cohort
     ledger, paths, no_folds = write_cohort(s)
@@ -140,6 +144,7 @@ def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini
 @command
 def extract(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = RUN,
             set_: Settings = None, quick: Quick = False, workers: Workers = None, scheduler: Scheduler = None,
+            cache: CacheDir = None,
             recipe: Annotated[Optional[str], typer.Option(help='paper, paper1502, true2d or volume')] = None,
             engine: Annotated[Optional[str], typer.Option(help='fast or pyradiomics')] = None):
     """Images and radiomic features of every nodule in the cohort, and of those without scores,
@@ -148,7 +153,7 @@ def extract(source: Source = 'phantom', data: Data = None, preset: Preset = 'min
     Example: `autorad-lung extract --source nifti --data my_nodules --recipe true2d --out runs/mine`
     """
     more = [f'{k}={v}' for k, v in [('recipe', recipe), ('engine', engine)] if v]
-    s = _study(source, data, preset, out, (set_ or []) + more, quick, workers, scheduler).everyone()
+    s = _study(source, data, preset, out, (set_ or []) + more, quick, workers, scheduler, cache).everyone()
     from autorad_lung.study import to_check, write_features
     paths, check = write_features(s), to_check(s.judged(s.selected))
     each = s.radiomics.arrays['features'].shape[1]
@@ -228,13 +233,13 @@ SameBytes = Annotated[int, typer.Option(min=0, help='same seed, same bytes (on a
 @command
 def pretrain(objective: Objective = 'aimv2', source: Source = 'phantom', data: Data = None,
              without_fold: Without = None, steps: Steps = None, seed: SameBytes = 0,
-             out: Out = RUN, set_: Settings = None, workers: Workers = None):
+             out: Out = RUN, set_: Settings = None, workers: Workers = None, cache: CacheDir = None):
     """Train a small image tower, and with clip a text tower too, on slices of nodules and the readers' sentences.
     Goes on where it stopped; uses a GPU where there is one.
 
     Example: `autorad-lung pretrain --objective mae --source nifti --data my_nodules --without-fold 0 --out runs/mine`
     """
-    study = _study(source, data, 'mini', out, set_, False, workers, None)
+    study = _study(source, data, 'mini', out, set_, False, workers, None, cache)
     import dataclasses
     from autorad_lung.towers import pretraining, runs
     pretraining.refuse_unknown(objective)
@@ -260,7 +265,7 @@ def towers():
 
 # %% ../nbs/09_cli.ipynb #62378473
 ModelOut = Annotated[Path, typer.Option(help='folder of the model: safetensors, json and a card in Markdown')]
-Run      = Annotated[Path, typer.Option(help='folder of the study, whose cache is used')]
+Run      = Annotated[Path, typer.Option(help='folder of the study')]
 Model    = Annotated[str, typer.Option(help='autorad, or another that reads one nodule: size, radiomics_l2, coop, ...')]
 Seed     = Annotated[int, typer.Option(min=0, help='same seed, same bytes')]
 HoldOut  = Annotated[float, typer.Option(help='share of patients never learnt from: they calibrate and score')]
@@ -269,12 +274,13 @@ HoldOut  = Annotated[float, typer.Option(help='share of patients never learnt fr
 def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: ModelOut = Path('model'),
           run: Run = RUN, set_: Settings = None, quick: Quick = False, workers: Workers = None,
           scheduler: Scheduler = None, model: Model = 'autorad', seed: Seed = 0, hold_out: HoldOut = .3,
+          cache: CacheDir = None,
           confidence: Annotated[float, typer.Option(help='of the sets that the card reports')] = .9):
     """Fit one model on all patients but the held-out ones, and write it to a folder that explains itself.
 
     Example: `autorad-lung train --source nifti --data my_nodules --run runs/mine --out model`
     """
-    study = _study(source, data, preset, run, set_, quick, workers, scheduler)
+    study = _study(source, data, preset, run, set_, quick, workers, scheduler, cache)
     from autorad_lung.use.use import train_model
     about = train_model(study, out, model, seed, hold_out, confidence).about
     found = next(r for r in about['metrics'] if (r['model'], r['score']) == (model, 'accuracy'))
@@ -291,14 +297,12 @@ Mask   = Annotated[Optional[Path], typer.Option(help='NIfTI on the same grid; se
 Table  = Annotated[Optional[Path], typer.Option(
     help='or a table: image, mask[, label, nodule_id, patient_id, scan_max_abs_hu, ...]')]
 Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps')]
-Cache  = Annotated[Optional[Path], typer.Option(
-    help="folder of the cache, and of fetched towers [default: the package's own]")]
 
 @command
 def predict(model: Folder, image: Image = None, mask: Mask = None, csv: Table = None,
             confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
             out: Annotated[Path, typer.Option(help='CSV to write')] = Path('predictions.csv'),
-            maps: Maps = None, cache: Cache = None, workers: Workers = None):
+            maps: Maps = None, cache: CacheDir = None, workers: Workers = None):
     """Three probabilities for each new nodule, calibrated, with a set that holds the true class as often as asked,
     and with what the model never saw.
 
@@ -311,9 +315,31 @@ def predict(model: Folder, image: Image = None, mask: Mask = None, csv: Table = 
         draw_maps(model, maps, image, mask, csv, cache, workers=workers or 1)
     return records(rows), f'{use.words(rows)}\n\nwritten: {out}' + (f'; maps in {maps}' if maps is not None else '')
 
+# %% ../nbs/09_cli.ipynb #f63e9d16
+Prune = Annotated[bool, typer.Option('--prune', help='remove what the other options choose; nothing else should run')]
+Older = Annotated[Optional[float], typer.Option(min=0, help='with --prune: what was last used so many days ago')]
+Stage = Annotated[Optional[list[str]], typer.Option(help='with --prune: one stage, as listed; may be given again')]
+
+@command
+def cache(cache: CacheDir = None, prune: Prune = False, older_than: Older = None, stage: Stage = None,
+          all_: Annotated[bool, typer.Option('--all', help='with --prune: everything but fetched towers')] = False,
+          dry_run: Annotated[bool, typer.Option('--dry-run', help='only say what would be removed')] = False):
+    """Say what lies in the cache that all runs share: where, how many artifacts of each stage, how large, when last
+    used. Whatever is removed is made again when it is next needed.
+
+    Example: `autorad-lung cache --prune --older-than 30 --dry-run`
+    """
+    from autorad_lung.bench import cache as room
+    if not prune and (older_than is not None or stage or all_ or dry_run):
+        raise CompanionError('this chooses what to remove', '--older-than, --stage, --all, --dry-run', 'add --prune')
+    before = room.survey(cache)
+    if not prune: return room.about(before), room.words(before)
+    gone = room.prune(before, older_than, stage, all_, dry_run)
+    return room.about(gone) | {'removed': not dry_run}, room.words(gone, 'would be removed' if dry_run else 'removed')
+
 # %% ../nbs/09_cli.ipynb #1ee5589d
 @command
-def doctor(out: Out = RUN, data: Data = None, preset: Preset = 'mini'):
+def doctor(out: Out = RUN, data: Data = None, preset: Preset = 'mini', cache: CacheDir = None):
     """Check this installation: PyRadiomics, torch, the readers' marks, weights, disk, Quarto, GPU,
     and what to do about each lack. Exits with 1 where a run would fail.
 
@@ -323,7 +349,7 @@ def doctor(out: Out = RUN, data: Data = None, preset: Preset = 'mini'):
     if preset not in ('mini', 'paper'):
         raise CompanionError(f'there is no preset {preset!r}', '--preset', 'choose one of mini, paper')
     found, title = [], None
-    for f in checks.examine(out, data, preset):
+    for f in checks.examine(out, data, preset, cache):
         found.append(f)
         if title is not f.needed: title = f.needed; typer.echo('Needed by the run:' if title else '\nGood to have:')
         typer.echo('  ' + checks.line(f, paint).replace('\n', '\n  '))

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['radiomics', 'plots', 'encoders', 'pretraining', 'training', 'clip_lung', 'fusion', 'INPUT_STAGES', 'READ_STAGES',
-           'READ', 'QUICK', 'notebooks', 'Setup', 'limit_ledger', 'quarantine_ledger', 'noted_ledger', 'to_check',
-           'Asked', 'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters', 'write_ledger',
-           'write_quarantine', 'write_cohort', 'write_features']
+           'READ', 'QUICK', 'notebooks', 'working_folder', 'Setup', 'limit_ledger', 'quarantine_ledger', 'noted_ledger',
+           'to_check', 'Asked', 'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters',
+           'write_ledger', 'write_quarantine', 'write_cohort', 'write_features']
 
 # %% ../nbs/08_study.ipynb #e922573a
 import dataclasses
@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from . import preprocessing
-from .artifacts import CompanionError, Later, Rows, Store, call, content_key, default_workers, pmap
+from .artifacts import CompanionError, Later, Rows, Store, call, compile_into, content_key
+from .artifacts import default_workers, pmap
 from .artifacts import write_table, write_text
 from .cohort import cohort
 from .protocol import Protocol, parse_settings, preset
@@ -37,15 +38,20 @@ READ = {'nodules', 'selected', 'cohort', 'asked', 'unread', 'ids', 'images', 'ra
 QUICK = dict(limit=150, epochs=2, warmup_epochs=0)
 
 def notebooks() -> Path:
-    "Folder of the notebooks, beside the package in a clone."
-    folder = Path(__file__).resolve().parent.parent/'nbs'
-    remedy = 'clone the repository and install it with pip install -e .'
-    if not folder.is_dir(): raise CompanionError('the notebooks are not beside the package', folder, remedy)
-    return folder
+    "Folder of the notebooks: beside the package in a clone, inside of it where a wheel was installed."
+    package = Path(preprocessing.__file__).resolve().parent
+    places = package.parent/'nbs', package/'_notebooks'
+    if found := next((p for p in places if (p/'paper').is_dir()), None): return found
+    raise CompanionError('the notebooks are not there', places[-1], 'install the package again')
+
+def working_folder() -> Path:
+    "Where runs/ is made: the working folder; for a notebook that was opened in a clone, the clone."
+    here, clone = Path.cwd(), notebooks().parent
+    return clone if here.is_relative_to(clone/'nbs') else here
 
 # %% ../nbs/08_study.ipynb #966a938b
 _KINDS = dict(source=(str,), data=(str, Path, None), preset=(str,), out=(str, Path, None), settings=(str, dict, None),
-              quick=(bool,), workers=(int, None), scheduler=(str, None))
+              quick=(bool,), workers=(int, None), scheduler=(str, None), cache=(str, Path, None))
 _WRITE = {str: 'text', Path: 'a path', dict: 'a dict of settings', bool: 'True or False',
           int: 'a whole number from 1 on', None: 'None'}
 # papermill hands `false` and `null` over as text, and text counts as true
@@ -71,15 +77,16 @@ def _check_field(name: str, value):
 # %% ../nbs/08_study.ipynb #11aa42cf
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    "A source of nodules, a protocol, and the folder where everything made from them goes."
+    "A source of nodules, a protocol, the folder where results go, and the cache of what is made on the way."
     source: str = 'phantom'            # 'phantom', 'nifti' or 'lidc'
     data: str | None = None            # folder of the images, for 'nifti' and 'lidc'
     preset: str = 'mini'               # named protocol to start from
-    out: str | Path | None = None      # folder for all that is made; default: runs/SOURCE beside the notebooks
+    out: str | Path | None = None      # folder for results; default: runs/SOURCE in the working folder
     settings: str | dict | None = None # fields of the protocol to change: 'n_ctx=10 edge_rule=half-down'
     quick: bool = False                # a small part of the cohort, few epochs
     workers: int | None = None         # processes; default: all cores
     scheduler: str | None = None       # address of a Dask scheduler, instead
+    cache: str | Path | None = None    # shared by all runs; default: $AUTORAD_LUNG_CACHE, or the user's own
 
     def __post_init__(self):
         for f in dataclasses.fields(self): _check_field(f.name, getattr(self, f.name))
@@ -93,10 +100,13 @@ class Setup:
         return p
 
     @cached_property
-    def folder(self) -> Path: return Path(self.out) if self.out else notebooks().parent/'runs'/self.source
+    def folder(self) -> Path: return Path(self.out) if self.out else working_folder()/'runs'/self.source
 
     @cached_property
-    def store(self) -> Store: return Store(self.folder/'cache')
+    def store(self) -> Store:
+        store = Store(self.cache)
+        compile_into(store.root)
+        return store
 
     @property
     def parallel(self) -> dict: return dict(workers=self.workers or default_workers(), scheduler=self.scheduler)

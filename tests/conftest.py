@@ -1,8 +1,18 @@
-"""Shared by the whole-program tests: the command line, and one quick run on the embedded source, made once
-for all workers of pytest-xdist."""
-import fcntl, os, shutil, subprocess, sys
+"""Shared by the whole-program tests: the command line, one cache for all of them, and one quick run on the embedded
+source, made once for all workers of pytest-xdist.
+
+No test writes into the user's own cache. What one test computed, the others find; a test that counts computations,
+kills a run or resumes one takes a cache of its own. `AUTORAD_TEST_CACHE=folder` keeps the common one for next time."""
+import fcntl, os, shutil, subprocess, sys, tempfile
 from pathlib import Path
 import pytest
+
+if 'PYTEST_XDIST_WORKER' not in os.environ:           # its workers are started later, and are handed these
+    SESSION = tempfile.TemporaryDirectory(prefix='autorad-lung-cache-', ignore_cleanup_errors=True)
+    CACHE = os.path.abspath(os.environ.get('AUTORAD_TEST_CACHE') or SESSION.name)
+    os.environ['AUTORAD_LUNG_CACHE'] = CACHE
+    os.environ['NUMBA_CACHE_DIR'] = os.path.join(CACHE, 'compiled')   # also where a test has a cache of its own
+
 from autorad_lung.artifacts import Store
 from autorad_lung.cohort.cohort import lidc_nodules
 
@@ -47,16 +57,17 @@ def once(factory, name: str, make) -> Path:
 
 @pytest.fixture(scope='session')
 def clustered(tmp_path_factory) -> Path:
-    "A study's folder in which only the readers' marks are grouped: a copy spares twelve seconds."
-    return once(tmp_path_factory, 'clustered', lambda d: lidc_nodules(Store(d/'cache'), quiet=True))
+    "A cache in which only the readers' marks are grouped: a copy of it spares twelve seconds."
+    def make(d):
+        lidc_nodules(Store(), quiet=True)                 # for all tests that take the common cache, too
+        shutil.copytree(Store().root/'cohort', d/'cohort')
+        shutil.copy(Store().root/'FORMAT', d)
+    return once(tmp_path_factory, 'clustered', make)
 
 @pytest.fixture(scope='session')
 def quick_run(tmp_path_factory, clustered) -> Path:
     "One uninterrupted quick run of the main job, to be read only."
-    def make(d):
-        shutil.copytree(clustered, d)
-        autorad('reproduce', *QUICK, '--out', d)
-    return once(tmp_path_factory, 'quick', make)
+    return once(tmp_path_factory, 'quick', lambda d: autorad('reproduce', *QUICK, '--out', d))
 
 @pytest.fixture(scope='session')
 def lidc_voi() -> Path:

@@ -7,7 +7,7 @@ def test_without_idc_index_the_remedy_is_named(monkeypatch):
     import builtins
     real = builtins.__import__
     def missing(name, *a, **k):
-        if name.startswith('idc_index'): raise ImportError(name)
+        if name.startswith('idc_index'): raise ModuleNotFoundError(name, name=name)
         return real(name, *a, **k)
     monkeypatch.setattr(builtins, '__import__', missing)
     dl.lidc_index.cache_clear(); dl._client.cache_clear()

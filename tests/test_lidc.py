@@ -23,7 +23,7 @@ SLICE = 2 * 512 * 512   # bytes of its pixels, the last of a file
 
 @pytest.fixture(scope='session')
 def store(tmp_path_factory, clustered):
-    return Store(shutil.copytree(clustered/'cache', tmp_path_factory.mktemp('lidc-store')/'cache'))
+    return Store(shutil.copytree(clustered, tmp_path_factory.mktemp('lidc-store')/'cache'))
 
 @pytest.fixture(scope='session')
 def scan_ids(store): return choose_scans(3, store)
@@ -47,6 +47,7 @@ def link_patient(tree: Path, scan_id: int, to: Path):
 def new_store(store, to: Path) -> Store:
     "A store that has the cohort and nothing else."
     shutil.copytree(store.root/'cohort', to/'cohort')
+    shutil.copy(store.root/'FORMAT', to)
     return Store(to)
 
 def rewrite(path: Path, change):
@@ -530,7 +531,7 @@ def test_a_full_disk_stops_the_run_in_plain_words_and_keeps_what_is_done(workers
     "A real one: a file system of a few hundred kB, mounted for this process alone."
     size = 520 + sum(p.stat().st_size for p in (store.root/'cohort').rglob('*') if p.is_file()) // 1024
     script = ' && '.join([
-        f'mount -t tmpfs -o size={size}k tmpfs {tmp_path}', f'cp -r {store.root}/cohort {tmp_path}/',
+        f'mount -t tmpfs -o size={size}k tmpfs {tmp_path}', f'cp -r {store.root}/cohort {store.root}/FORMAT {tmp_path}/',
         f'{sys.executable} -c "$FULL" {tree} {tmp_path} {workers}'])
     alone, env = ['unshare', '-rm'], os.environ | {'FULL': FULL, 'JOBLIB_TEMP_FOLDER': '/tmp'}
     if subprocess.run([*alone, 'true'], capture_output=True).returncode: pytest.skip('no user namespaces here')

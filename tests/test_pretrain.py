@@ -17,18 +17,23 @@ def weights(out: Path, key: str) -> str:
 
 MAE = ['pretrain', '--objective', 'mae', '--steps', '60', '--workers', '1']
 
+def own(out: Path) -> list[str]:
+    "Options for a run with a cache of its own: to see what it writes."
+    return ['--out', str(out), '--cache', str(out/'cache')]
+
 def pretrained(out: Path) -> str:
     "What the command says at its end."
-    return autorad(*MAE, '--out', out).stdout
+    return autorad(*MAE, *own(out)).stdout
 
 def copied(out: Path, to: Path, *stages: str):
     for stage in stages: shutil.copytree(out/'cache'/stage, to/'cache'/stage)
+    shutil.copy(out/'cache'/'FORMAT', to/'cache')
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory, clustered):
     "One uninterrupted run, and its tower."
     def make(d):
-        shutil.copytree(clustered, d)
+        shutil.copytree(clustered, d/'cache')
         (d/'said').write_text(pretrained(d))
     out = once(tmp_path_factory, 'pretrained', make)
     return out, towers((out/'said').read_text())
@@ -36,7 +41,7 @@ def whole(tmp_path_factory, clustered):
 def test_killed_after_a_checkpoint_ends_in_the_same_bytes(whole, tmp_path):
     out, made = whole
     copied(out, tmp_path, 'cohort', 'slices')      # so that the kill falls into the training
-    command = [Path(sys.executable).with_name('autorad-lung'), *MAE, '--out', str(tmp_path)]
+    command = [Path(sys.executable).with_name('autorad-lung'), *MAE, *own(tmp_path)]
     silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     p = subprocess.Popen(command, **silent, env=os.environ | {'AUTORAD_LUNG_CHECKPOINT_S': '1'})
     until, checkpoints = time.monotonic() + 240, tmp_path/'cache'/'checkpoints'
@@ -56,7 +61,6 @@ def test_again_it_is_found(whole):
 def test_wrong_input_is_answered_clearly(quick_run, tmp_path):
     r = autorad('pretrain', '--objective', 'dino', '--out', tmp_path, check=False)
     assert r.returncode == 2 and 'aimv2' in r.stderr and 'Traceback' not in r.stderr
-    shutil.copytree(quick_run/'cache', tmp_path/'o'/'cache')      # so that it soon comes to the tower
     tower = ['--set', 'image_tower=mini-image-mae@0123']
     r = autorad('reproduce', *QUICK, *tower, '--out', tmp_path/'o', check=False)
     assert r.returncode == 2 and 'autorad-lung pretrain' in r.stderr and 'Traceback' not in r.stderr
@@ -64,18 +68,16 @@ def test_wrong_input_is_answered_clearly(quick_run, tmp_path):
 def test_the_main_job_reads_the_pair_of_the_package(quick_run):
     "Nothing is trained, and the report names what was read."
     page = (quick_run/'report'/'index.html').read_text()
-    assert all(name in page for name in ('mini-image-aimv2', 'mini-text-clip'))
-    made = [json.loads(p.read_text()) for p in (quick_run/'cache'/'tower').glob('*/manifest.json')]
-    assert not [m for m in made if 'objective' in m]
+    assert all(name in page and f'{name}@' not in page for name in ('mini-image-aimv2', 'mini-text-clip'))
 
 @pytest.mark.slow
 def test_a_remade_tower_gives_the_same_probe(tmp_path):
     "The recipe of the image tower in the package, run again: the probe on it is neither better nor worse."
-    said = autorad('pretrain', '--objective', 'aimv2', '--out', tmp_path).stdout
+    said = autorad('pretrain', '--objective', 'aimv2', *own(tmp_path)).stdout
     remade = re.search(r'--set image_tower=(\S+)', said)[1]
     found = []
     for model, name in (('shipped', 'mini-image-aimv2'), ('remade', remade)):
-        study = Study(out=tmp_path, settings=dict(image_tower=name))
+        study = Study(out=tmp_path, cache=tmp_path/'cache', settings=dict(image_tower=name))
         found.append(study.predictions(['linear_probe']).assign(model=model, protocol=''))
     tests = comparisons.compare(pd.concat(found, ignore_index=True), 'shipped')
     r = tests[(tests.test == 'bootstrap') & (tests.metric == 'balanced_accuracy')].iloc[0]

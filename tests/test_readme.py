@@ -54,15 +54,12 @@ def nodule_files(folder: Path, study: Study):
 def place(tmp_path, clustered, monkeypatch):
     """The folder where it all happens, with what the README says that a user has: nodules as files, one
     CT with its mask, a DICOM tree."""
-    monkeypatch.chdir(tmp_path); monkeypatch.setenv('AUTORAD_LUNG_HOME', str(tmp_path/'home'))
-    shutil.copytree(clustered, 'runs/phantom')
+    monkeypatch.chdir(tmp_path)
     study = Study(out='runs/phantom', quick=True, settings=' '.join(SMALL), workers=1)
     first = nodule_files(Path('my_nodules'), study)
     for kind, name in ('image', 'ct.nii.gz'), ('mask', 'nodule.nii.gz'):
         shutil.copy(Path('my_nodules')/first[kind], name)
     write_scan(Path('lidc'), choose_scans(1, study.store)[0], study.store)
-    # the readers' marks, grouped once
-    shutil.copytree('runs/phantom/cache/cohort', 'runs/lidc/cache/cohort')
     (tmp_path/'nbs').symlink_to(ROOT/'nbs')
     return tmp_path
 

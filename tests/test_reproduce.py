@@ -36,18 +36,19 @@ def test_again_is_quick_and_changes_no_byte(run):
     autorad('reproduce', *QUICK, '--out', run)
     assert digests(run) == before and time.monotonic() - start < 60
 
-def test_killed_at_three_points_ends_in_the_same_bytes(run, tmp_path):
+def test_killed_at_three_points_ends_in_the_same_bytes(run, clustered, tmp_path):
     out, rng = tmp_path/'killed', random.Random(0)
-    shutil.copytree(run/'cache'/'cohort', out/'cache'/'cohort')    # so that the kills fall into the rest
+    shutil.copytree(clustered, out/'cache')                  # so that the kills fall into the rest
     silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    command = [*AUTORAD, *QUICK, '--out', str(out)]
+    own = ['--out', str(out), '--cache', str(out/'cache')]
+    command = [*AUTORAD, *QUICK, *own]
     for wait in (8, 14, 22):
         p = subprocess.Popen(command, **silent, start_new_session=True)
         time.sleep(wait + rng.random())
         os.killpg(p.pid, signal.SIGKILL); p.wait()
     left = out/'notebooks'/'.tmp1.table1.ipynb'
     left.parent.mkdir(exist_ok=True); left.write_text('half a notebook')
-    autorad('reproduce', *QUICK, '--out', out)
+    autorad('reproduce', *QUICK, *own)
     assert digests(out) == digests(run) and not left.exists()
 
 def test_an_altered_output_is_made_again(run):
@@ -90,8 +91,7 @@ def test_wrong_input_is_answered_clearly(args, words, tmp_path):
     assert r.returncode == 2 and 'Traceback' not in r.stderr, r.stderr
     assert all(w in r.stderr for w in words), r.stderr
 
-def test_the_paper_preset_goes_as_far_as_the_weights_and_says_which(clustered, tmp_path):
-    shutil.copytree(clustered, tmp_path/'o')
+def test_the_paper_preset_goes_as_far_as_the_weights_and_says_which(quick_run, tmp_path):
     no_weights = os.environ | {'HF_HOME': str(tmp_path/'none')}
     command = ['reproduce', '--preset', 'paper', *QUICK, '--out', tmp_path/'o']
     r = autorad(*command, check=False, env=no_weights)

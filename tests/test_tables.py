@@ -1,5 +1,5 @@
 "Tables as people write them, nodules that fail, ledgers that add up: by the commands, and in Python."
-import contextlib, io, shutil, sys
+import contextlib, io, sys
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -40,8 +40,8 @@ def folder(tmp_path):
     rows().to_csv(d/'nodules.csv', index=False)
     return d
 
-def study(folder, out, **settings) -> Study:
-    return Study('nifti', str(folder), out=out, settings=dict(n_folds=2) | settings, workers=1)
+def study(folder, out, cache=None, **settings) -> Study:
+    return Study('nifti', str(folder), out=out, settings=dict(n_folds=2) | settings, workers=1, cache=cache)
 
 def added_up(out) -> tuple[pd.DataFrame, pd.DataFrame]:
     "Ledger and quarantine as written: every nodule has one line, and whoever is in quarantine says so there."
@@ -168,7 +168,7 @@ def test_a_refusal_ends_with_its_cause(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, 'read_nifti', decoder_lacks)
     (folder/'image4.nii.gz').rename(folder/'elsewhere')
     def lost():
-        write_features(study(folder, tmp_path/'out'))
+        write_features(study(folder, tmp_path/'out', tmp_path/'cache'))       # where no other test has read them
         return added_up(tmp_path/'out')[1]['item'].tolist()
     assert lost() == lost() == ['002', '004']
     lacks.clear(); assert lost() == ['004']                       # the same bytes, hence the same key
@@ -211,13 +211,13 @@ def test_features_need_no_scores_at_all(scores, folder, tmp_path):
 def test_a_patient_without_slices_is_in_quarantine(clustered, tmp_path):
     (tmp_path/'lidc'/'LIDC-IDRI-0001').mkdir(parents=True)
     for command in ('cohort', 'extract'):
-        out = shutil.copytree(clustered, tmp_path/command)
+        out = tmp_path/command
         said = refused(command, '--source', 'lidc', '--data', tmp_path/'lidc', '--out', out, '--workers', '1')
         assert 'no slice of this series is in LIDC-IDRI-0001' in said
         assert len(added_up(out)[1]) == 1
 
 def test_predict_writes_every_reason_where_none_is_predicted(clustered, folder, tmp_path):
-    run = shutil.copytree(clustered, tmp_path/'run')
+    run = tmp_path/'run'
     more = ('--hold-out', '.4', '--confidence', '.8', *QUICK)
     autorad('train', '--model', 'size', '--run', run, '--out', tmp_path/'model', *more)
     rows().drop(columns='malignancy').to_csv(folder/'new.csv', index=False)

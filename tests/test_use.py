@@ -15,13 +15,12 @@ def train(tree, name):
                    '--hold-out', .4, '--confidence', .8, *SMALL)
 
 def predict(tree, model, *args, out='answers.csv', **kw):
-    return autorad('predict', '--model', model, '--out', tree/out, '--cache', tree/'cache', *args, **kw)
+    return autorad('predict', '--model', model, '--out', tree/out, *args, **kw)
 
 @pytest.fixture(scope='session')
 def tree(tmp_path_factory, clustered):
     "Forty simulated nodules as files with a table, and ten more that no table names."
     d = tmp_path_factory.mktemp('use')
-    shutil.copytree(clustered, d/'phantom')
     source = Study(out=d/'phantom', quick=True, settings='limit=60', workers=1)
     rows = []
     for name in source.ids:
@@ -146,8 +145,7 @@ def test_real_nodules_of_held_back_patients(lidc_voi, tmp_path):
     t.iloc[rest].to_csv(tmp_path/'nodules.csv', index=False)
     t.iloc[new].drop(columns='malignancy').to_csv(tmp_path/'new.csv', index=False)
     autorad('train', '--source', 'nifti', '--data', tmp_path, '--run', tmp_path/'run', '--out', tmp_path/'model')
-    autorad('predict', '--model', tmp_path/'model', '--csv', tmp_path/'new.csv', '--out', tmp_path/'answers.csv',
-            '--cache', tmp_path/'run'/'cache')
+    autorad('predict', '--model', tmp_path/'model', '--csv', tmp_path/'new.csv', '--out', tmp_path/'answers.csv')
     rows, y = pd.read_csv(tmp_path/'answers.csv', keep_default_na=False), label[new]
     p = rows[P].to_numpy(float)
     covered = np.mean([['benign', 'unsure', 'malignant'][k] in s.split(', ') for k, s in zip(y, rows['set'])])

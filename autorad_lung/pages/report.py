@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from nbconvert.filters import markdown2html
 from threadpoolctl import threadpool_limits
-from ..artifacts import CompanionError, atomic, content_key, file_digest, pmap, versions, write_json
-from ..artifacts import write_table, write_text
+from ..artifacts import CompanionError, alone, atomic, content_key, file_digest, needs, pmap, versions
+from ..artifacts import write_json, write_table, write_text
 from ..cohort import cohort
 from .headline import headline_of
 from .references import SITE, bibliography, standalone, words_for
@@ -163,7 +163,8 @@ def run_notebook(
     "Run a paper notebook through papermill; what came out, and from what, is kept beside it."
     start, folder = time.perf_counter(), study.folder/'notebooks'
     given = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)} | own
-    given |= dict(out=str(study.folder.resolve()), data=study.data and str(Path(study.data).resolve()))
+    whole = lambda path: path and str(Path(path).resolve())
+    given |= dict(out=whole(study.folder), data=whole(study.data), cache=whole(study.cache))
     for p in folder.glob(f'.tmp*.{name}.ipynb'): p.unlink()          # of a run that was killed
     how = dict(kernel_name='python3', cwd=str(notebooks()), progress_bar=False, extra_arguments=['--log-level=ERROR'])
     with atomic(folder/f'{name}.ipynb') as tmp:
@@ -176,7 +177,10 @@ def run_notebook(
     write_json(folder/f'{name}.done', dict(key=key, files=files, **about, commit=commit(), seconds=seconds))
 
 # %% ../../nbs/pages/03_report.ipynb #1683877e
-def _run(name: str, study: Study, own: dict, keys: dict): run_notebook(study, name, own[name], keys[name])
+def _run(name: str, study: Study, own: dict, keys: dict):
+    "Run it, unless another run in the same folder did so in the meantime."
+    with alone(study.folder/'notebooks'/f'.lock.{name}'):
+        if not holds(study, name, keys[name]): run_notebook(study, name, own[name], keys[name])
 
 def run_notebooks(
     study: Study,
@@ -324,6 +328,7 @@ def reproduce(
 ) -> Path:                         # the report
     "The whole way: inputs, training, the paper's notebooks, the report. What is known is not computed again."
     names = chosen(only, everything)
+    needs('the main job', 'torch', 'transformers', 'tokenizers', 'huggingface_hub')
     own = parameters_for(names, parameters or [])
     paper = [n for n in names if n in PAPER]
     more = [n for n in names if n in MORE]      # these compute a lot, on all cores

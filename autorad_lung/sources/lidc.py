@@ -203,7 +203,7 @@ def extract_scan(
                 if not store.open('lidc', job.key(digest)): _publish_scan(store, job.key(digest), job, volume, data)
                 write_json(_memo(store, data, job.scan_id), dict(files=stamps, digest=digest))
     except CompanionError as e:
-        if e.reason == 'the disk is full': raise
+        if e.where == str(store.root): raise                  # the cache cannot be written: no fault of the scan
         return dict(quarantine=[_refusal(job.scan_id, e, data)])
     return json.loads((store.folder('lidc', job.key(digest))/'scan.json').read_text()) | dict(key=job.key(digest))
 

@@ -165,11 +165,11 @@ def fit_model(model: str, study: Study, train: np.ndarray, val: np.ndarray, seed
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        with threadpool_limits(1):
+        with study.store.alone('checkpoints', key), threadpool_limits(1):
             rival, _ = training.fit(model, study.dataset, train, val, study.protocol, study.store, seed,
                                     checkpoint=checkpoint)
+            checkpoint.unlink(missing_ok=True)
     finally: torch.set_num_threads(threads)
-    checkpoint.unlink(missing_ok=True)
     return rival
 
 def one_by_one(rival: Rival, dataset: Dataset, idx) -> np.ndarray:
@@ -455,7 +455,7 @@ def _same_probe(rival: Rival, p: Protocol, store: Store, arrays: dict) -> float:
 
 def load_model(
     folder: Path | str | Trained,
-    store: Store | str | Path | None = None, # where towers and caches are; default: the package's own
+    store: Store | str | Path | None = None, # the cache; default: the user's own
 ) -> Trained:
     "The model of a folder, after every check; a `CompanionError` names the file and the fault."
     if isinstance(folder, Trained): return folder
@@ -539,7 +539,7 @@ def predict(
     csv: Path | str | None = None,      # or a table with columns image, mask[, label, nodule_id, ...]
     confidence: float | None = None,    # of the sets; default: that of the model card
     out: Path | str | None = None,      # a CSV to write
-    store: Store | str | None = None,   # where towers and caches are
+    store: Store | str | None = None,   # the cache; default: the user's own
     **parallel,                         # workers, quiet: see `pmap`
 ) -> pd.DataFrame:                      # one row a nodule: p_*, calibrated_*, most_likely, set, notices, problem
     """Three probabilities for each nodule, raw and calibrated,

@@ -531,7 +531,8 @@ def test_a_full_disk_stops_the_run_in_plain_words_and_keeps_what_is_done(workers
     "A real one: a file system of a few hundred kB, mounted for this process alone."
     size = 520 + sum(p.stat().st_size for p in (store.root/'cohort').rglob('*') if p.is_file()) // 1024
     script = ' && '.join([
-        f'mount -t tmpfs -o size={size}k tmpfs {tmp_path}', f'cp -r {store.root}/cohort {store.root}/FORMAT {tmp_path}/',
+        f'mount -t tmpfs -o size={size}k tmpfs {tmp_path}',
+        f'cp -r {store.root}/cohort {store.root}/FORMAT {tmp_path}/',
         f'{sys.executable} -c "$FULL" {tree} {tmp_path} {workers}'])
     alone, env = ['unshare', '-rm'], os.environ | {'FULL': FULL, 'JOBLIB_TEMP_FOLDER': '/tmp'}
     if subprocess.run([*alone, 'true'], capture_output=True).returncode: pytest.skip('no user namespaces here')

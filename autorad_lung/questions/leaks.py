@@ -18,10 +18,9 @@ import pydicom
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
-from ..artifacts import CompanionError, Rows, Store, content_key, row_table, versions
+from ..artifacts import CompanionError, Rows, Store, content_key, optional, row_table, versions
 from .comparisons import resampled_difference, seed_mean
 from ..sources.dicom import is_dicom, reading
-from ..sources.download import EXTRA
 
 # %% ../../nbs/questions/06_leaks.ipynb #cc6e5236
 from ..cohort.marks import scans
@@ -37,8 +36,7 @@ MAKERS = {'GE MEDICAL SYSTEMS': 'GE', 'SIEMENS': 'Siemens', 'TOSHIBA': 'Toshiba'
 def scanners() -> pd.DataFrame:
     """LIDC-IDRI's 1,018 CT series, as the index of the Imaging Data Commons has them.
     Columns: series_uid, manufacturer, model."""
-    try: from idc_index_data import IDC_INDEX_PARQUET_FILEPATH as path
-    except ImportError: raise CompanionError('idc-index is not installed', 'idc_index', EXTRA) from None
+    with optional('the table of scanners'): from idc_index_data import IDC_INDEX_PARQUET_FILEPATH as path
     names = dict(
         SeriesInstanceUID='series_uid', Manufacturer='manufacturer', ManufacturerModelName='model')
     wanted = [('collection_id', '==', 'lidc_idri'), ('Modality', '==', 'CT')]

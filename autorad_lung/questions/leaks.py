@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 import pydicom
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 from ..artifacts import CompanionError, Rows, Store, content_key, optional, row_table, versions
 from .comparisons import resampled_difference, seed_mean
 from ..sources.dicom import is_dicom, reading
 
 # %% ../../nbs/questions/06_leaks.ipynb #cc6e5236
+from ..cohort.cohort import assign_folds
 from ..cohort.marks import scans
 from ..metrics import confusions, count_scores, holm, interval, patient_weights, weighted_auc
 from ..model import Scale
@@ -141,8 +141,8 @@ def guess(
 # %% ../../nbs/questions/06_leaks.ipynb #58cd2bcf
 def _splits(y, patients, n_folds, seed):
     "Folds by patient, stratified by class."
-    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    return list(folds.split(y, y, patients))
+    fold = assign_folds(y, patients, n_folds, seed)
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(n_folds)]
 
 def strength(
     x: np.ndarray, y: np.ndarray, patients: np.ndarray, rows: np.ndarray,

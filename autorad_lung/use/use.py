@@ -188,7 +188,7 @@ def scored(models: dict[str, np.ndarray], dataset: Dataset, held: np.ndarray, se
             for r in metrics.summary(answers).itertuples()]
 
 # %% ../../nbs/use/00_use.ipynb #1d1c0cb4
-FORMAT, LIBRARIES = 1, ('autorad-lung', 'numpy', 'scikit-learn', 'torch', 'transformers', 'pyradiomics', 'MAPIE')
+FORMAT, LIBRARIES = 1, ('autorad-lung', 'numpy', 'scikit-learn', 'torch', 'transformers', 'MAPIE')
 
 def _probe_embedding(protocol: Protocol, store: Store) -> np.ndarray:
     s = encoders.tower(protocol.image_tower, 'image').size

@@ -187,7 +187,8 @@ def assign_folds(
 ) -> np.ndarray:   # int (n,), fold of each nodule
     "Folds of whole patients, as even by class as they can be dealt out; the same on every machine and version."
     _, label = np.unique(np.asarray(labels), return_inverse=True)
-    names, owner = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    patients = np.asarray(patients)
+    names, owner = np.unique(patients.astype(str) if patients.dtype == object else patients, return_inverse=True)
     counts = np.zeros((len(names), label.max() + 1), int); np.add.at(counts, (owner, label), 1)
     order, totals, counts = np.arange(len(names)), counts.sum(0).tolist(), counts.tolist()
     np.random.RandomState(seed).shuffle(order)

@@ -6,19 +6,20 @@
 __all__ = ['RECIPES', 'TEXTURE', 'KEPT_SIGMAS', 'NEEDED_SIGMAS', 'WAVELET_REACH', 'CAUSES', 'SCALED_BY_MAXIMUM', 'MAX_LEVELS',
            'MANY_LEVELS', 'FEWER', 'ENGINES', 'FIXED_HU', 'REVISION', 'LIBRARIES', 'install_reference', 'reference',
            'has_reference', 'Recipe', 'recipe', 'families', 'select', 'margin', 'slices_needed', 'pad_z', 'Crop',
-           'crop', 'declared', 'filtered', 'pyradiomics_features', 'engine_for', 'read_volume', 'extract',
-           'nodule_features', 'radiomics_table', 'floors', 'relative_difference', 'tolerance', 'recheck', 'nan_prone',
-           'VoxelShuffled']
+           'crop', 'declared', 'filtered', 'pyradiomics_features', 'compiled', 'compiling_beside', 'engine_for',
+           'read_volume', 'extract', 'nodule_features', 'radiomics_table', 'floors', 'relative_difference', 'tolerance',
+           'recheck', 'nan_prone', 'VoxelShuffled']
 
 # %% ../nbs/03_radiomics.ipynb #b63180e3
-import dataclasses, functools, importlib.resources, json, math, random, sys, warnings
+import contextlib, dataclasses, functools, importlib.resources, json, math, random, subprocess, sys, warnings
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 import yaml
-from .artifacts import CompanionError, Rows, Store, content_key, pmap, row_table, versions, write_json
+from .artifacts import CompanionError, Rows, Store, compiling, content_key, pmap, row_table, versions
+from .artifacts import write_json
 from .preprocessing import consensus, slice_index
 from .protocol import Protocol
 from .sources.sources import Nodule, Source, hu_faults
@@ -263,11 +264,28 @@ def pyradiomics_features(
     return values
 
 # %% ../nbs/03_radiomics.ipynb #48fc7c61
-def _fast(hu, mask, spacing_mm, recipe, scan_max) -> dict:
-    # here: compiled code is loaded only where it is used
-    from autorad_lung.features.radiomics_fast import fast_features, fast_names
-    return dict(zip(fast_names(recipe.name), fast_features(hu, mask, spacing_mm, recipe.name, scan_max)))
+@functools.cache
+def compiled():
+    "The module of the fast engine, its machine code in this process; loaded only where it is used."
+    from autorad_lung.features import radiomics_fast
+    with compiling(): radiomics_fast.warm_up()
+    return radiomics_fast
 
+@contextlib.contextmanager
+def compiling_beside(protocol: Protocol):
+    "While what is inside is done, a process of its own compiles the engine for all, where a protocol uses it."
+    if protocol.engine != 'fast': yield; return
+    silent = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    code = 'from autorad_lung.radiomics import compiled; compiled()'
+    p = subprocess.Popen([sys.executable, '-c', code], **silent)
+    try: yield; p.wait()
+    finally: p.terminate(); p.wait()
+
+def _fast(hu, mask, spacing_mm, recipe, scan_max) -> dict:
+    engine = compiled()
+    return dict(zip(engine.fast_names(recipe.name), engine.fast_features(hu, mask, spacing_mm, recipe.name, scan_max)))
+
+# %% ../nbs/03_radiomics.ipynb #39aeddba
 ENGINES = {'fast': _fast, 'pyradiomics': pyradiomics_features}
 
 def engine_for(engine: str, r: Recipe) -> str:

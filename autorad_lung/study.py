@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 from . import preprocessing
 from .artifacts import CompanionError, Later, Rows, Store, call, compile_into, content_key
-from .artifacts import default_workers, pmap
-from .artifacts import write_table, write_text
+from .artifacts import default_workers, optional, pmap, write_table, write_text
 from .cohort import cohort
 from .protocol import Protocol, parse_settings, preset
 from .sources import sources
@@ -290,7 +289,7 @@ class Outputs(Inputs):
 class Embedded(Outputs):
     "The frozen towers and their embeddings."
     def _open(self, name: str):
-        from autorad_lung.model import open_model
+        with optional('a model'): from autorad_lung.model import open_model
         return open_model(name, self.protocol, self.store)
 
     @cached_property
@@ -324,7 +323,7 @@ class Learnable(Embedded):
     "What models read, row by row."
     def _rows(self, embedding: np.ndarray):
         "The dataset, in the ledger's order, with an embedding for each row of the image table (N, D)."
-        from autorad_lung.model import Dataset
+        with optional('a dataset'): from autorad_lung.model import Dataset
         inside = self.inside
         def at(rows): return rows.table.set_index('nodule_id').index.get_indexer(inside.nodule_id)
         sizes = self.nodules.set_index('nodule_id').loc[inside.nodule_id, ['diameter_mm', 'volume_mm3']]

@@ -182,9 +182,13 @@ def _runs(models, dataset: Dataset, protocol: Protocol, store: Store, seeds,
 
 # %% ../nbs/06_training.ipynb #52586ed3
 def _execute(item: tuple, dataset: Dataset, protocol: Protocol, store: Store):
-    "Fit, predict the fold, publish; picklable."
-    (model, seed, fold), key = item
-    if store.open('run', key): return
+    "Fit, predict the fold, publish; picklable. Two processes that want the same run make it once."
+    run, key = item
+    with store.alone('checkpoints', key):
+        if not store.open('run', key): _fit_and_publish(run, key, dataset, protocol, store)
+
+def _fit_and_publish(run: tuple, key: str, dataset: Dataset, protocol: Protocol, store: Store):
+    model, seed, fold = run
     train, val, test = split(dataset, fold, protocol.inner_fraction, seed)
     checkpoint, threads = store.root/'checkpoints'/f'{key}.safetensors', torch.get_num_threads()
     try:

@@ -24,7 +24,8 @@ from .headline import headline_of
 from .references import SITE, bibliography, standalone, words_for
 from ..published.record import write_run
 from ..published.verify import in_a_line
-from ..study import Study, notebooks, write_features
+from ..radiomics import compiling_beside
+from ..study import Study, notebooks, write_cohort, write_features
 
 # %% ../../nbs/pages/03_report.ipynb #3decc294
 TABLE1 = ['majority', 'size', 'radiomics_l2', 'radiomics_l1', 'forest', 'linear_probe', 'coop', 'cocoop',
@@ -332,11 +333,13 @@ def reproduce(
     own = parameters_for(names, parameters or [])
     paper = [n for n in names if n in PAPER]
     more = [n for n in names if n in MORE]      # these compute a lot, on all cores
-    step = Steps(5 + ('table2' in names) + bool(paper) + len(more))
+    step = Steps(6 + ('table2' in names) + bool(paper) + len(more))
     tables = ', '.join(TITLES[n].partition(':')[0] for n in paper)
     study.store.sweep()
-    step('cohort', lambda: study.ids)
-    step('images and radiomics', lambda: write_features(study, folds=True))
+    with compiling_beside(study.protocol):
+        step('cohort', lambda: (write_cohort(study), study.cohort))     # a refusal comes before the work
+        step('images', lambda: study.images)
+    step('radiomics', lambda: write_features(study, folds=True))
     study.need_towers()
     step('image embeddings', lambda: study.dataset)
     step('training the rows of Table 1', lambda: study.predictions(TABLE1, SEEDS))

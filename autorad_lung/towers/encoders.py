@@ -18,7 +18,7 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from ..artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, versions
+from ..artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, stage_keys, versions
 from ..preprocessing import to_tower
 from .checkpoints import convert, is_original, tensor_names
 
@@ -358,12 +358,6 @@ class _Embed:
             self.ready = dict(zip(group, self._embed(self.images[full])))
         return {name: self.ready.pop(item)}
 
-# %% ../../nbs/towers/04_encoders.ipynb #6e9e2f59
-def _known(store: Store, stage: str) -> set[str]:
-    "Keys of the rows that the stage has."
-    read = lambda p: pd.read_parquet(p, columns=['key'])['key']
-    return {k for p in (store.root/stage).glob('[!.]*/rows.parquet') for k in read(p)}
-
 # %% ../../nbs/towers/04_encoders.ipynb #d9397940
 def embed_table(
     images: np.ndarray,       # (N, S, S) float32 in [0, 1], as of `preprocessing.image_table`
@@ -387,7 +381,7 @@ def embed_table(
     row_keys = {k: content_key('embedding', k, t, weights, options, batch, libraries) for k in keys}
     if batch == 1: run, items = _Embed(t, str(store.root), options), dict(zip(keys, images))
     else:
-        known, items = _known(store, 'embedding'), {k: i for i, k in enumerate(keys)}
+        known, items = stage_keys(store, 'embedding'), {k: i for i, k in enumerate(keys)}
         pending = [i for k, i in items.items() if row_keys[k] not in known]
         parallel |= dict(workers=1, scheduler=None)
         run = _Embed(t, str(store.root), options, np.asarray(images), pending, batch)

@@ -241,6 +241,26 @@ def _publish(store: Store, names: dict, model: nn.Module, tokenizer, curve: list
             losses = pd.DataFrame({'step': range(len(curve)), 'loss': curve})
             write_table(f/'objective'/'curve.parquet', losses)
 
+# %% ../../nbs/towers/06_pretraining.ipynb #b97e2ab0
+def _train(objective: str, corpus: Corpus, recipe: Recipe, seed: int, store: Store, names: dict, options: dict):
+    "The run itself, resumed where it stopped, and what comes of it published."
+    spoken = {s for said in corpus.texts for s in said}
+    tokenizer = train_tokenizer(spoken) if spoken else None
+    words = [tokenizer(list(said)).input_ids if said else [] for said in corpus.texts]
+    model = build(objective, len(tokenizer or ()), _special(tokenizer) if tokenizer else {}, seed)
+    checkpoint, curve = store.root/'checkpoints'/f'{content_key(names)}.safetensors', []
+    options, threads = {'desc': f'pre-train {objective}', **options}, torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        if objective != 'none':
+            curve = descend(model, corpus, words, recipe, seed, checkpoint, **options)
+    finally: torch.set_num_threads(threads)
+    about = dict(objective=objective, recipe=dataclasses.asdict(recipe), seed=seed,
+                 pictures=len(corpus.pictures), nodules=len(corpus.texts),
+                 patients=sorted(corpus.patients))
+    _publish(store, names, model.cpu(), tokenizer, curve, about)
+    checkpoint.unlink(missing_ok=True)
+
 # %% ../../nbs/towers/06_pretraining.ipynb #378f5202
 def pretrain(
     objective: str,                 # a key of `OBJECTIVES`
@@ -259,22 +279,9 @@ def pretrain(
         remedy = (f'{objective} learns from the attributes that readers scored; '
                   'choose aimv1 or mae, which need pictures only')
         raise CompanionError('no nodule has a caption', '--objective', remedy)
-    spoken = {s for said in corpus.texts for s in said}
-    tokenizer = train_tokenizer(spoken) if spoken else None
-    words = [tokenizer(list(said)).input_ids if said else [] for said in corpus.texts]
-    model = build(objective, len(tokenizer or ()), _special(tokenizer) if tokenizer else {}, seed)
-    checkpoint, curve = store.root/'checkpoints'/f'{content_key(names)}.safetensors', []
-    options, threads = {'desc': f'pre-train {objective}', **options}, torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        if objective != 'none':
-            curve = descend(model, corpus, words, recipe, seed, checkpoint, **options)
-    finally: torch.set_num_threads(threads)
-    about = dict(objective=objective, recipe=dataclasses.asdict(recipe), seed=seed,
-                 pictures=len(corpus.pictures), nodules=len(corpus.texts),
-                 patients=sorted(corpus.patients))
-    _publish(store, names, model.cpu(), tokenizer, curve, about)
-    checkpoint.unlink(missing_ok=True)
+    with store.alone('checkpoints', content_key(names)):     # another process may be at it, or have done it
+        if not all(store.open('tower', tower(n).run) for n in names.values()):
+            _train(objective, corpus, recipe, seed, store, names, options)
     return names
 
 # %% ../../nbs/towers/06_pretraining.ipynb #41c16ee1

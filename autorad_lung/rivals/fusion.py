@@ -24,7 +24,7 @@ from ..towers.encoders import begin
 
 # %% ../../nbs/rivals/01_fusion.ipynb #0d37c669
 from ..model import AutoRadLung, Dataset, Forest, Logistic, Prompted, Rival, Scale
-from ..model import log_loss, open_model
+from ..model import TO_THE_END, log_loss, open_model
 from ..protocol import Protocol
 from ..scores.predictions import PROBABILITIES
 from ..training import cross_validate_all
@@ -153,7 +153,7 @@ class SoftLogistic(Logistic):
 
     def _fitted(self, z, shares, C):
         classes = np.repeat([0, 1, 2], len(z))
-        m = LogisticRegression(C=C, max_iter=500)
+        m = LogisticRegression(C=C, **TO_THE_END)
         m.fit(np.concatenate([z] * 3), classes, sample_weight=shares.T.ravel())
         return {'coef': m.coef_, 'intercept': m.intercept_}
 
@@ -175,7 +175,7 @@ class Ordinal(SoftLogistic):
     def _fitted(self, z, shares, C):
         def one(above):
             yes, weights = np.repeat([1, 0], len(z)), np.concatenate([above, 1 - above])
-            m = LogisticRegression(C=C, max_iter=500)
+            m = LogisticRegression(C=C, **TO_THE_END)
             return m.fit(np.concatenate([z, z]), yes, sample_weight=weights)
         fits = [one(above) for above in (shares[:, 1:].sum(1), shares[:, 2])]
         return {'coef': np.concatenate([m.coef_ for m in fits]),

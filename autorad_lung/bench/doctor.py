@@ -221,10 +221,10 @@ def other_checks() -> list[tuple]:
 def towers_wanted(preset_name: str) -> dict[str, tuple[str, bool]]:
     "Repositories of weights that are fetched: one of their towers, and whether the preset needs it."
     from autorad_lung.protocol import preset
-    from autorad_lung.towers.towers import TOWERS
+    from autorad_lung.towers.towers import OWN, TOWERS
     p, found = preset(preset_name), {}
     used = (p.image_tower, p.text_tower)
-    fetched = [t for t in TOWERS.values() if not (t.made_here or t.trained_here)]
+    fetched = [t for t in TOWERS.values() if t.source not in OWN]
     for t in sorted(fetched, key=lambda t: t.name not in used):
         found.setdefault(t.source, (t.name, t.name in used))
     return found

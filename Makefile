@@ -10,7 +10,7 @@ reproduce: $(READY)                ## the main job on the embedded default: tabl
 	@$(BIN)/autorad-lung verify $(OUT) || true   # other numbers are told, and are no failure of the run
 
 test: $(READY)                     ## every test: each notebook by nbdev_test, then the whole-program tests
-	$(BIN)/python -m pytest tests -n 2 -q -rs
+	$(BIN)/python -m pytest tests -n 2 -q -rs --durations=10
 
 lab: $(READY)                      ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab nbs

@@ -36,7 +36,7 @@ def test_results_and_cache_lie_apart(quick_run):
     assert {p.name for p in quick_run.iterdir()} >= {'report', 'tables', 'figures', 'notebooks', 'ledger.csv'}
     said = json.loads(autorad('cache', '--json').stdout)
     assert said['folder'] == os.environ['AUTORAD_LUNG_CACHE']
-    assert {'cohort', 'images', 'radiomics', 'run', 'tower', 'compiled'} <= {s['stage'] for s in said['stages']}
+    assert {'cohort', 'images', 'radiomics', 'run', 'compiled'} <= {s['stage'] for s in said['stages']}
 
 def test_what_was_pruned_is_made_again(clustered, tmp_path):
     cache = Path(shutil.copytree(clustered, tmp_path/'cache'))

@@ -18,7 +18,8 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from ..artifacts import CompanionError, Rows, Store, content_key, file_digest, row_table, stage_keys, versions
+from ..artifacts import CompanionError, Rows, Store, content_key, file_digest
+from ..artifacts import row_table, stage_keys, versions
 from ..preprocessing import to_tower
 from .checkpoints import convert, is_original, tensor_names
 

@@ -318,6 +318,7 @@ def _intact(folder: Path) -> bool:
     try: return all(file_digest(folder/name) == digest for name, digest in files.items())
     except OSError: return False
 
+# %% ../nbs/00_artifacts.ipynb #dbda708b
 class Store:
     "Results by stage and content key, under one folder: the cache."
     def __init__(self, root: Path | str | None = None): self.root = Path(root) if root else cache_folder()

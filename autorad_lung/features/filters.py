@@ -74,28 +74,43 @@ def wavelet(
     return np.roll(x, -1, 0)                       # the low-pass band comes last
 
 # %% ../../nbs/features/02_filters.ipynb #f9dfc232
+# of Deriche's approximation: exponents and frequencies of its two damped waves; their amplitudes for the Gaussian and for its second derivative
+_DECAY, _TURN = (-1.3932, -1.3732), (.6681, 2.0787)
+_WAVES = {0: (1.3530, 1.8151, -.3531, .0902), 2: (-1.3563, 5.2318, .3446, -2.2355)}
+
+def _forward(scale: float, order: int) -> list[float]:
+    "Four coefficients of the input. Their sums run in ITK's order, since a flat image shows the last bit."
+    (a1, b1, a2, b2), (e1, e2) = _WAVES[order], (math.exp(k / scale) for k in _DECAY)
+    (s1, s2), (c1, c2) = ([f(k / scale) for k in _TURN] for f in (math.sin, math.cos))
+    n1 = e2 * (b2 * s2 - (a2 + 2 * a1) * c2) + e1 * (b1 * s1 - (a1 + 2 * a2) * c1)
+    n2 = ((a1 + a2) * c2 * c1 - (b1 * c2 * s1 + b2 * c1 * s2)) * (2 * e1 * e2) + (a2 * e1 * e1 + a1 * e2 * e2)
+    n3 = e2 * e1 * e1 * (b2 * s2 - a2 * c2) + e1 * e2 * e2 * (b1 * s1 - a1 * c1)
+    return [a1 + a2, n1, n2, n3]
+
+def _sums(x: list, one: float = 0.) -> tuple[float, float, float]:
+    "Sum of coefficients, the first of which has place `one`, and the same times place and times place squared."
+    if one: return 1. + x[0] + x[1] + x[2] + x[3], x[0] + 2 * x[1] + 3 * x[2] + 4 * x[3], x[0] + 4 * x[1] + 9 * x[2] + 16 * x[3]
+    return x[0] + x[1] + x[2] + x[3], x[1] + 2 * x[2] + 3 * x[3], x[1] + 4 * x[2] + 9 * x[3]
+
 @functools.lru_cache(maxsize=4096)
-def _deriche(scale: float, order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients of ITK's recursive Gaussian: 4 of the input, 5 of the output.
+def _deriche(scale: float, order: int, factor: float = 1.) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of ITK's recursive Gaussian, times a `factor`: 4 of the input, 5 of the output.
     *order* 0, or 2 for the second derivative; *scale* = sigma in voxels."""
-    c1, s1, e1 = math.cos(.6681 / scale), math.sin(.6681 / scale), math.exp(-1.3932 / scale)
-    c2, s2, e2 = math.cos(2.0787 / scale), math.sin(2.0787 / scale), math.exp(-1.3732 / scale)
-    d = np.array([1, -2 * (e2 * c2 + e1 * c1), 4 * c2 * c1 * e1 * e2 + e1**2 + e2**2,
-                  -2 * c1 * e1 * e2**2 - 2 * c2 * e2 * e1**2, (e1 * e2)**2])
-    def numerator(a1, b1, a2, b2):
-        return np.array([
-            a1 + a2,
-            e2 * (b2 * s2 - (a2 + 2 * a1) * c2) + e1 * (b1 * s1 - (a1 + 2 * a2) * c1),
-            2 * e1 * e2 * ((a1 + a2) * c2 * c1 - b1 * c2 * s1 - b2 * c1 * s2)
-            + a2 * e1**2 + a1 * e2**2,
-            e2 * e1**2 * (b2 * s2 - a2 * c2) + e1 * e2**2 * (b1 * s1 - a1 * c1)])
-    def total(q): return 2 * q.sum() / d.sum() - q[0]      # sum over the whole, symmetric response
-    smooth, q = numerator(1.3530, 1.8151, -.3531, .0902), numerator(-1.3563, 5.2318, .3446, -2.2355)
-    if order == 0: return smooth / total(smooth), d
-    q -= smooth * total(q) / total(smooth)                     # so that it sums to 0
-    i, sn, sd = np.arange(5), q.sum(), d.sum()
-    dn, en, dd, ed = (q * i[:4]).sum(), (q * i[:4]**2).sum(), (d * i).sum(), (d * i**2).sum()
-    return q / ((en * sd**2 - ed * sn * sd - 2 * dn * dd * sd + 2 * dd**2 * sn) / sd**3), d
+    (e1, e2), (c1, c2) = (math.exp(k / scale) for k in _DECAY), (math.cos(k / scale) for k in _TURN)
+    d = [-2 * (e2 * c2 + e1 * c1), 4 * c2 * c1 * e1 * e2 + (e1 * e1 + e2 * e2),
+         -2 * c1 * e1 * e2 * e2 + -2 * c2 * e2 * e1 * e1, e1 * e1 * e2 * e2]
+    n, (sd, dd, ed) = _forward(scale, 0), _sums(d, 1.)
+    sn, dn, en = _sums(n)
+    if order == 0: n = [k * (factor / (2 * sn / sd - n[0])) for k in n]     # so that the symmetric response sums to 1
+    else:
+        second = _forward(scale, 2)
+        s2, d2, e2 = _sums(second)
+        beta = -(2 * s2 - sd * second[0]) / (2 * sn - sd * n[0])            # so that it sums to 0
+        n = [a + beta * b for a, b in zip(second, n)]
+        sn, dn, en = s2 + beta * sn, d2 + beta * dn, e2 + beta * en
+        alpha = (en * sd * sd - ed * sn * sd - 2 * dn * dd * sd + 2 * dd * dd * sn) / (sd * sd * sd)
+        n = [k * (factor / alpha) for k in n]
+    return np.array(n), np.array([1., *d])
 
 # %% ../../nbs/features/02_filters.ipynb #920421a7
 @numba.njit(cache=True)
@@ -165,11 +180,11 @@ def _recursive(x, q, d, out):
 
 def _along(x: np.ndarray, axis: int, part: slice, scale: float, order: int, factor: float) -> np.ndarray:
     "One pass of the recursive filter, float32, of which a part of that axis is kept."
-    q, d = _deriche(scale, order)
+    q, d = _deriche(scale, order, factor)
     if axis == 2: return _along(x.transpose(2, 0, 1), 0, part, scale, order, factor).transpose(1, 2, 0)
     x = np.ascontiguousarray(x).reshape(math.prod(x.shape[:axis]), x.shape[axis], -1), x.shape
     out = np.empty(x[0].shape, np.float32)
-    _recursive(x[0], q * factor, d, out)
+    _recursive(x[0], q, d, out)
     return out.reshape(x[1])[(slice(None),) * axis + (part,)]
 
 def log_rounded(image: np.ndarray, box: tuple, spacing_mm: tuple, sigma_mm: float) -> np.ndarray:

@@ -273,7 +273,7 @@ def _tridiagonal(a):
         diagonal[m] = row[m]
         for j in range(m - 1): tail += row[j]**2
         if m: off2[m - 1] = tail + row[m - 1]**2
-        if tail == 0: continue
+        if tail < 1e-60: continue              # of an eigenvalue of 1 nothing is lost, and its square does not underflow
         norm, s = math.sqrt(off2[m - 1]), 0.
         half = off2[m - 1] + abs(row[m - 1]) * norm            # |u|² / 2
         for j in range(m): u[j], q[j] = row[j], 0

@@ -44,7 +44,8 @@ def _case(row: int, given: dict, path: Path) -> Case:
     paths = {'image': str(image), 'mask': str(mask)}
     kept = tuple((k, paths.get(k.lower(), v)) for k, v in given.items())
     label, channel = (_whole(small.get(k, ''), k, where) for k in ('label', 'label_channel'))
-    return Case(f'row {row}' + f' ({small["id"]})' * bool(small.get('id')), image, mask, label, channel, kept)
+    who = f' ({small["id"]})' if small.get('id') else ''
+    return Case(f'row {row}{who}', image, mask, label, channel, kept)
 
 def read_cases(path: Path | str) -> list[Case]:
     "The cases of a CSV: columns Image and Mask, and perhaps Label, Label_channel, ID and others; `Refused` if not."

@@ -11,7 +11,7 @@ import numpy as np
 from ..artifacts import CompanionError
 
 # %% ../../nbs/features/03_radiomics_fast.ipynb #a9331b03
-from .filters import band_names, gradient, lbp2d, log, log_itk, pointwise, wavelet
+from .filters import band_names, gradient, lbp2d, log, log_rounded, pointwise, wavelet
 from .shape import SHAPE, SHAPE2D, shape, shape2d
 from .textures import COLUMNS, COMPUTED, EVERY, MAX_LEVELS, SORTED, percentile, texture_rows
 
@@ -103,18 +103,19 @@ def _on_edge(x: np.ndarray, own: float, width: float = 25.) -> bool:
 
 # %% ../../nbs/features/03_radiomics_fast.ipynb #47beeca1
 def _images(hu, box, inside, spacing_mm, recipe, own, scan_max):
-    "Voxel values (image, voxel) of a recipe's images inside the mask, and how many LoG ITK made."
-    (_, _, axes, sigmas), volume, logs, by_itk = RECIPES[recipe], hu.astype(float), [], 0
+    "Voxel values (image, voxel) of a recipe's images inside the mask, and how many LoG were made step by step."
+    (_, _, axes, sigmas), volume, logs, exact = RECIPES[recipe], hu.astype(float), [], 0
+    at = np.flatnonzero(inside)
+    def kept(image): return image.ravel()[at].astype(float)
     for s in sigmas:
-        x = log(volume, box, spacing_mm, s)[inside].astype(float)
-        if _on_edge(x, own): x, by_itk = log_itk(hu, box, spacing_mm, s)[inside], by_itk + 1
+        x = kept(log(volume, box, spacing_mm, s))
+        if _on_edge(x, own): x, exact = kept(log_rounded(hu, box, spacing_mm, s)), exact + 1
         logs.append(x)
-    original = volume[box]
-    planes = [original, *wavelet(hu, box, 'coif1', None if axes == 3 else 0)]
+    original = kept(volume[box])
+    bands = wavelet(hu, box, 'coif1', None if axes == 3 else 0)
     rest = [*pointwise(original, own if scan_max is None else float(scan_max)),
-            gradient(hu, box, spacing_mm), lbp2d(hu, box, inside)]
-    values = [*(p[inside] for p in planes), *logs, *(p[inside] for p in rest)]
-    return np.array(values, dtype=float), by_itk
+            kept(gradient(hu, box, spacing_mm)), kept(lbp2d(hu, box, inside))]
+    return np.array([original, *map(kept, bands), *logs, *rest]), exact
 
 # %% ../../nbs/features/03_radiomics_fast.ipynb #697f0886
 @functools.lru_cache
@@ -133,7 +134,7 @@ def fast_features(
     recipe: str = 'paper',         # paper, paper1502, true2d or volume
     scan_max: float | None = None, # max |HU| of the whole scan; None: of the crop
     return_flags: bool = False,    # also give a dict: n_levels (most grey levels of an image),
-                                   # many_levels (above 256), log_by_itk (LoG images made by ITK)
+                                   # many_levels (above 256), log_exact (LoG images made step by step)
 ) -> np.ndarray | tuple[np.ndarray, dict]: # float64, in the order of `fast_names(recipe)`
     """All features of a recipe, equal to PyRadiomics 3.0.1's.
     Raises CompanionError where it raises or would leave features out."""
@@ -142,14 +143,14 @@ def fast_features(
     spacing_mm = tuple(float(d) for d in spacing_mm)
     box, own = _check(hu, mask, spacing_mm, recipe, scan_max)
     hu, inside = np.ascontiguousarray(hu, np.int16), np.ascontiguousarray(mask[box])
-    images, by_itk = _images(hu, box, inside, spacing_mm, recipe, own, scan_max)
+    images, exact = _images(hu, box, inside, spacing_mm, recipe, own, scan_max)
     if (span := np.ptp(images, axis=1).max()) > 25 * MAX_LEVELS:
         raise CompanionError(f'an image spans {span / 25:.0f} grey levels', 'image',
                              'clip the crop to -1024..3071 HU')
     out, levels = texture_rows(images, inside, *_binning(recipe), math.prod(spacing_mm))
     shapes = (shape(inside, spacing_mm) if kind == 'shape' else shape2d(inside[0], spacing_mm[1:]))[:len(names)]
     values, most = np.concatenate([shapes, out[:, COLUMNS].ravel()]), int(levels.max())
-    flags = {'n_levels': most, 'many_levels': most > 256, 'log_by_itk': by_itk}
+    flags = {'n_levels': most, 'many_levels': most > 256, 'log_exact': exact}
     return (values, flags) if return_flags else values
 
 # %% ../../nbs/features/03_radiomics_fast.ipynb #594fe03f

@@ -63,9 +63,11 @@ def _sum(x):
     half, whole, s = len(x) // 2 - (len(x) // 2) % 8, len(x) - len(x) % 8, 0.
     if len(x) > 128: return _sum(x[:half]) + _sum(x[half:])
     if whole:
-        r = x[:8].copy()
-        for i in range(8, whole): r[i % 8] += x[i]
-        s = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+        a, b, c, d, e, f, g, h = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+        for i in range(8, whole, 8):
+            a += x[i]; b += x[i + 1]; c += x[i + 2]; d += x[i + 3]
+            e += x[i + 4]; f += x[i + 5]; g += x[i + 6]; h += x[i + 7]
+        s = ((a + b) + (c + d)) + ((e + f) + (g + h))
     for i in range(whole, len(x)): s += x[i]
     return s
 
@@ -194,6 +196,20 @@ def _glcm_entries(order, first, at, step, rows, cols, counts):
             for j in (at[q + step], at[q - step]):
                 if j >= 0: row[j] += 1; lo = min(lo, j); hi = max(hi, j)
         n = _flush(row, lo, hi, i, rows, cols, counts, n)
+    return n
+
+@numba.njit(cache=True)
+def _glcm_entries_scanned(place, at, step, table, rows, cols, counts):
+    "The same in the order of places, for many voxels of few levels: one way into `table` (zeros), then both from there."
+    for q in place:
+        j = at[q + step]
+        if j >= 0: table[at[q], j] += 1
+    n = 0
+    for i in range(len(table)):
+        for j in range(len(table)):
+            c = table[i, j] + table[j, i]
+            if c: rows[n], cols[n], counts[n] = i, j, c; n += 1
+    table[:] = 0
     return n
 
 # %% ../../nbs/features/00_textures.ipynb #7b228293
@@ -342,24 +358,52 @@ def _glrlm_entries(order, first, at, step, longest, rows, cols, counts):
         n = _flush(row, 1, hi, i, rows, cols, counts, n)
     return n
 
+@numba.njit(cache=True)
+def _glrlm_entries_scanned(place, at, step, so_far, table, rows, cols, counts):
+    """The same in the order of places: how long the run is so far, counted in a `table` (zeros) of level and length.
+    Runs of just that length are those that got so far and no further."""
+    for q in place:
+        length = so_far[q - step] + 1 if at[q - step] == at[q] else 1
+        so_far[q] = length
+        table[at[q], length] += 1
+    n = 0
+    for i in range(len(table)):
+        for j in range(1, table.shape[1] - 1):
+            c = table[i, j] - table[i, j + 1]
+            if c: rows[n], cols[n], counts[n] = i, j, c; n += 1
+    table[:] = 0
+    return n
+
 # %% ../../nbs/features/00_textures.ipynb #0da40d25
 @numba.njit(cache=True)
-def _glszm_entries(order, first, at, steps, rows, cols, counts):
-    "Entries (i, size, P) of the size-zone matrix: connected pixels of one level, from a stack."
-    free, stack = at.copy(), np.empty(len(order), np.int64)
-    row, n = np.zeros(len(order) + 1, np.int64), 0
+def _root(parent, q):
+    "The first voxel of the zone of `q`, as far as zones are joined; shortens the way."
+    while parent[q] != q:
+        parent[q] = parent[parent[q]]
+        q = parent[q]
+    return q
+
+@numba.njit(cache=True)
+def _glszm_entries(place, order, first, at, steps, rows, cols, counts):
+    """Entries (i, size, P) of the size-zone matrix: connected voxels of one level.
+    Each voxel joins the zones of the neighbours before it; the first voxel of a zone stands for it."""
+    parent, size = np.empty(len(at), np.int32), np.zeros(len(at), np.int32)
+    for q in place:
+        root = q
+        for d in steps:
+            if at[q - d] == at[q]:
+                other = _root(parent, q - d)
+                if other < root:
+                    if root != q: parent[root] = other
+                    root = other
+                elif other > root: parent[other] = root
+        parent[q] = root
+    for q in place: size[_root(parent, q)] += 1
+    row, n = np.zeros(len(place) + 1, np.int64), 0
     for i in range(len(first) - 1):
         hi = 0
         for q in order[first[i]:first[i + 1]]:
-            if free[q] < 0: continue
-            stack[0], free[q], top, size = q, -1, 1, 0
-            while top:
-                top -= 1; size += 1
-                here = stack[top]
-                for d in steps:
-                    for near in (here + d, here - d):
-                        if free[near] == i: free[near] = -1; stack[top] = near; top += 1
-            row[size] += 1; hi = max(hi, size)
+            if size[q]: row[size[q]] += 1; hi = max(hi, size[q])
         n = _flush(row, 1, hi, i, rows, cols, counts, n)
     return n
 
@@ -404,14 +448,18 @@ def _ngtdm(pixels, s, gray, f):
 
 # %% ../../nbs/features/00_textures.ipynb #48e71ac1
 @numba.njit(cache=True)
-def _directed(order, first, at, gray, near, turns, lined, longest, entries, glcm, glrlm):
+def _directed(place, order, first, at, gray, near, turns, lined, longest, entries, glcm, glrlm):
     """Means over the directions of the GLCM features (steps `near`) and the GLRLM features (steps `turns`).
     True where MCC is too near zero to be told from rounding."""
     rows, cols, counts = entries
     f, r, seen, sums, near_zero = np.empty(24), np.empty(16), np.zeros(24), np.zeros(24), False
-    glrlm[:] = 0
+    glrlm[:], levels = 0, len(gray)
+    pairs = np.zeros((levels, levels) if levels * levels <= 4 * len(place) else (0, 0), np.int64)
+    runs = np.zeros((levels, longest + 2) if levels * longest <= 4 * len(place) else (0, 0), np.int64)
+    so_far = np.empty(len(at) if len(runs) else 0, np.int32)
     for step in near:
-        n = _glcm_entries(order, first, at, step, rows, cols, counts)
+        if len(pairs): n = _glcm_entries_scanned(place, at, step, pairs, rows, cols, counts)
+        else: n = _glcm_entries(order, first, at, step, rows, cols, counts)
         if n:
             _glcm(counts[:n], rows[:n], cols[:n], gray, f)
             near_zero |= f[15] < 1e-4
@@ -419,7 +467,8 @@ def _directed(order, first, at, gray, near, turns, lined, longest, entries, glcm
                 if not np.isnan(f[k]): sums[k] += f[k]; seen[k] += 1
     for d in range(len(turns)):
         if lined[d]:
-            n = _glrlm_entries(order, first, at, turns[d], longest, rows, cols, counts)
+            if len(runs): n = _glrlm_entries_scanned(place, at, turns[d], so_far, runs, rows, cols, counts)
+            else: n = _glrlm_entries(order, first, at, turns[d], longest, rows, cols, counts)
             _size_features(counts[:n], rows[:n], cols[:n], gray, r)
             glrlm += r
     for k in range(24): glcm[k] = sums[k] / seen[k] if seen[k] else np.nan
@@ -443,10 +492,10 @@ def _textures(images, ordered, single, widths, bins, place, size, near, turns, l
         levels[m], near_zero[m] = level.max(), False
         if want[0]: _firstorder(images[m], ordered[m], pixels, volume, shift, out[m, :18])
         if want[1] or want[2]:
-            near_zero[m] = _directed(order, first, at, gray, near[:len(near) * want[1]], turns, lined & want[2],
+            near_zero[m] = _directed(place, order, first, at, gray, near[:len(near) * want[1]], turns, lined & want[2],
                                      longest, entries, out[m, 18:42], out[m, 42:58])
         if want[3]:
-            n = _glszm_entries(order, first, at, turns, rows, cols, counts)
+            n = _glszm_entries(place, order, first, at, turns, rows, cols, counts)
             _size_features(counts[:n], rows[:n], cols[:n], gray, out[m, 58:74])
         if want[4] or want[5]:
             n = _neighbours(order, first, at, near, gray, alpha, s, rows, cols, counts)

@@ -11,8 +11,8 @@ import numpy as np
 import pywt
 from ..artifacts import CompanionError
 
-# %% ../../nbs/features/04_volumes.ipynb #aa59d939
-from .filters import band_names, gradient, lbp2d, log_itk, pointwise, wavelet
+# %% ../../nbs/features/04_volumes.ipynb #69583cdc
+from .filters import band_names, gradient, lbp2d, log_rounded, pointwise, wavelet
 from .shape import SHAPE, SHAPE2D, shape, shape2d
 from .textures import COMPUTED, MAX_LEVELS, SORTED, glcm_dense, offsets, sized_dense, texture_rows
 from .textures import _by_level, _directions, _discretise, _glrlm_entries, lined
@@ -67,7 +67,7 @@ def filtered(
     elif kind == 'LoG':
         for sigma in settings['sigma']:
             name = f'log-sigma-{sigma}-mm-3D'.replace('.', '-')
-            yield name, log_itk(image, box, spacing_mm, sigma).astype(float), True
+            yield name, log_rounded(image, box, spacing_mm, sigma).astype(float), True
     elif kind == 'Wavelet':
         for name, values in _wavelets(image, settings, box): yield name, values.astype(float), single
     elif kind == 'LBP2D': yield 'lbp-2D', _patterns(image, settings, box).astype(float), single
@@ -125,8 +125,9 @@ def features(
                        distances, flat, float(s.get('voxelArrayShift', 0)), float(s.get('gldm_a', 0)), direct)[0][0]
     if (direct != want).any():
         level = _discretise(x, width, count, single)
-        if not direct[1] and want[1]: row[18:42] = _glcm(level, mask, offsets(mask.shape, distances, flat), spacing_mm, s)
-        if not direct[2] and want[2]: row[42:58] = _glrlm(level, mask, offsets(mask.shape, (1,), flat), spacing_mm, kind)
+        near, turns = offsets(mask.shape, distances, flat), offsets(mask.shape, (1,), flat)
+        if not direct[1] and want[1]: row[18:42] = _glcm(level, mask, near, spacing_mm, s)
+        if not direct[2] and want[2]: row[42:58] = _glrlm(level, mask, turns, spacing_mm, kind)
     at = {c: dict(columns) for c, columns in zip(COMPUTED, SORTED)}
     return {f'{c}_{f}': float(row[at[c][f]]) for c, names in classes.items() for f in names or at[c]}
 

@@ -16,7 +16,7 @@ BINS = of(binWidth=st.sampled_from([5, 12.5, 25, 40])) | of(binCount=st.sampled_
 OWN = {   # filter -> settings of its own
     'Original': BINS, 'Square': BINS, 'SquareRoot': BINS, 'Logarithm': BINS,
     'Exponential': st.just({'binCount': 12}), 'Gradient': of(gradientUseSpacing=st.booleans()),
-    'LoG': st.fixed_dictionaries({'sigma': st.lists(st.sampled_from([.8, 1., 2.5]), min_size=1, max_size=2, unique=True)}),
+    'LoG': st.lists(st.sampled_from([.8, 1., 2.5]), min_size=1, max_size=2, unique=True).map(lambda s: {'sigma': s}),
     'Wavelet': of(wavelet=st.sampled_from(['coif1', 'haar', 'db3', 'bior2.2', 'sym4']), level=st.integers(1, 2),
                   start_level=st.integers(0, 1)),
     'LBP2D': of(lbp2DRadius=st.sampled_from([1, 1.5, 2]), lbp2DSamples=st.sampled_from([4, 8, 9]),
@@ -25,7 +25,8 @@ IMAGES = st.lists(st.sampled_from(list(OWN)), min_size=1, max_size=3, unique=Tru
     lambda kinds: st.fixed_dictionaries({k: OWN[k] for k in kinds}))
 
 def some(cls): return st.just([]) | st.lists(st.sampled_from(FEATURES[cls]), max_size=4, unique=True)
-CLASSES = st.lists(st.sampled_from([c for c in FEATURES if c != 'shape2D']), min_size=1, max_size=4, unique=True).flatmap(
+SOLID = [c for c in FEATURES if c != 'shape2D']
+CLASSES = st.lists(st.sampled_from(SOLID), min_size=1, max_size=4, unique=True).flatmap(
     lambda classes: st.fixed_dictionaries({c: some(c) for c in classes}))
 
 def together(*parts): return st.tuples(*parts).map(lambda found: {k: v for d in found for k, v in d.items()})

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['HU', 'IMAGES', 'unit_of', 'ibsi_codes', 'describe']
 
-# %% ../../nbs/features/08_columns.ipynb #e55e1400
+# %% ../../nbs/features/08_columns.ipynb #0a7e473b
 import functools, importlib.resources, re
 import pandas as pd
 from .parameters import FEATURES, Parameters, Refused, nearest
 
-# %% ../../nbs/features/08_columns.ipynb #ba2c1c18
+# %% ../../nbs/features/08_columns.ipynb #75d00beb
 HU = "[hnsf'U]"
 _MM = {'mm3': ('MeshVolume', 'VoxelVolume'), 'mm2': ('SurfaceArea', 'MeshSurface', 'PixelSurface'),
        '/mm': ('SurfaceVolumeRatio', 'PerimeterSurfaceRatio'), '1': ('Sphericity', 'Elongation', 'Flatness')}
@@ -29,7 +29,7 @@ def _power(unit: str, n: int) -> str:
     "A unit to the power of 1 or 2."
     return unit if n == 1 or unit == '1' else re.sub(r"(mm|[^/.]+)(?=$|[/.])", rf'\g<1>{n}', unit)
 
-# %% ../../nbs/features/08_columns.ipynb #1ebd5944
+# %% ../../nbs/features/08_columns.ipynb #7a2bfb59
 def _value_unit(kind: str, p: Parameters | None, unit: str) -> str:
     "Unit of a filtered image's values."
     own = p.of(kind) if p and kind in p.image_types else {}
@@ -44,7 +44,7 @@ def unit_of(kind: str, cls: str, feature: str, p: Parameters | None = None, unit
     value = _power(_value_unit(kind, p, unit), n)
     return value if feature != 'TotalEnergy' else 'mm3' if value == '1' else f'mm3.{value}'
 
-# %% ../../nbs/features/08_columns.ipynb #c1c1a4bb
+# %% ../../nbs/features/08_columns.ipynb #c9326f84
 @functools.cache
 def ibsi_codes() -> pd.DataFrame:
     "IBSI's code, and what differs from its definition, by 'class_feature'."

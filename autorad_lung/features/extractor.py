@@ -7,7 +7,7 @@ __all__ = ['KEPT_SIGMAS', 'SCALED_BY_MAXIMUM', 'versions_told', 'image_told', 'm
            'sigmas_that_fit', 'Voxels', 'voxels', 'filtered', 'image_features', 'shapes', 'Choices',
            'RadiomicsFeatureExtractor']
 
-# %% ../../nbs/features/07_extractor.ipynb #19633cdc
+# %% ../../nbs/features/07_extractor.ipynb #ff50c5d4
 import collections, importlib.metadata, itertools, json, math, sys, warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from . import preparation, volumes
 from .parameters import CLASSES, DEFAULTS, FEATURES, IMAGE_TYPES, REFERENCE
 from .parameters import Parameters, Refused, check_parameters, nearest, read_parameters
 
-# %% ../../nbs/features/07_extractor.ipynb #81c63211
+# %% ../../nbs/features/07_extractor.ipynb #79ad0994
 def versions_told() -> dict:
     "Versions of this package and of what it computes with."
     versions = {'autorad-lung': importlib.metadata.version('autorad-lung'), 'Numpy': np.__version__,
@@ -52,7 +52,7 @@ def mask_told(image: sitk.Image | None, mask: sitk.Image, label: int, step: str)
     if image is not None: told |= _extremes(sitk.GetArrayViewFromImage(image)[part][roi[part]])
     return {f'diagnostics_Mask-{step}_{k}': v for k, v in told.items()}
 
-# %% ../../nbs/features/07_extractor.ipynb #1399ef41
+# %% ../../nbs/features/07_extractor.ipynb #b900257b
 @dataclass
 class Case:
     "One image and region, ready for the filters."
@@ -90,7 +90,7 @@ def prepare(image, mask, p: Parameters) -> Case:
         tell(lambda: mask_told(image, mask, label, 'resegmented'))
     return Case(image, mask, mask if s.get('resegmentShape') else outline, box, told)
 
-# %% ../../nbs/features/07_extractor.ipynb #d742da12
+# %% ../../nbs/features/07_extractor.ipynb #eb701e56
 KEPT_SIGMAS = 10     # beyond, a Gaussian's weight is below the rounding of ITK's float32
 SCALED_BY_MAXIMUM = 'Exponential', 'Logarithm', 'Square', 'SquareRoot'
 
@@ -110,7 +110,7 @@ def margins(kind: str, box: np.ndarray, shape: tuple, n: np.ndarray) -> tuple[sl
     return tuple(slice(0, int(m)) if w else slice(max(0, int(a)), min(int(m), int(b)))
                  for w, a, b, m in zip(wraps, low, high, shape))
 
-# %% ../../nbs/features/07_extractor.ipynb #dd01e5c1
+# %% ../../nbs/features/07_extractor.ipynb #63e661a2
 def sigmas_that_fit(sigmas: list, shape: tuple, spacing_mm: tuple) -> list:
     "Those for which PyRadiomics gives a LoG image; a warning names the others."
     wide = [d for d in sigmas if any(n < max(4, math.ceil(d / mm) + 1) for n, mm in zip(shape, spacing_mm))]
@@ -136,7 +136,7 @@ def voxels(c: Case, label: int) -> Voxels:
     if c.image.GetDimension() == 3: return Voxels(values, roi, box, mm, False)
     return Voxels(values[None], roi[None], np.vstack([[0, 0], box]), (1., *mm), True)
 
-# %% ../../nbs/features/07_extractor.ipynb #b76ee3ac
+# %% ../../nbs/features/07_extractor.ipynb #a1d7ad30
 def filtered(v: Voxels, kind: str, settings: dict):
     "The filtered images of one type, within the region's box: (name, values, whether ITK gives them as float32)."
     values, box, s = v.values, v.box, dict(settings)
@@ -164,7 +164,7 @@ def image_features(v: Voxels, p: Parameters) -> dict:
             out.update((f'{name}_{k}', x) for k, x in found.items())
     return out
 
-# %% ../../nbs/features/07_extractor.ipynb #ea8351bc
+# %% ../../nbs/features/07_extractor.ipynb #7b6016f0
 def shapes(c: Case, p: Parameters, label: int) -> dict:
     "Shape features: 'original_shape_feature' -> value."
     s, out, solid = p.settings, {}, c.image.GetDimension() == 3
@@ -185,7 +185,7 @@ def shapes(c: Case, p: Parameters, label: int) -> dict:
         else: out |= volumes.shape2d_features(roi, mm, s, p.classes['shape2D'])
     return {f'original_{k}': x for k, x in out.items()}
 
-# %% ../../nbs/features/07_extractor.ipynb #13dc65bb
+# %% ../../nbs/features/07_extractor.ipynb #adac9b1e
 class Choices:
     "Which filters and features are computed, and by which settings: the names of PyRadiomics."
     featureClassNames = list(CLASSES)
@@ -222,7 +222,7 @@ class Choices:
         self._refuse(classes=enabledFeatures)
         self.enabledFeatures.update(enabledFeatures)
 
-# %% ../../nbs/features/07_extractor.ipynb #5658f171
+# %% ../../nbs/features/07_extractor.ipynb #34cdfbe9
 class RadiomicsFeatureExtractor(Choices):
     """PyRadiomics' extractor on the compiled engine: a parameter file (path or dict) or settings as keywords, then
     `execute`. What is not computed here is `Refused`, a `CompanionError` and a `ValueError`."""

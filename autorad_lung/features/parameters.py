@@ -7,7 +7,7 @@ __all__ = ['REFERENCE', 'IMAGE_TYPES', 'CLASSES', 'FEATURES', 'DEPRECATED', 'INT
            'EVERY_IMAGE', 'FILTERS', 'SETTINGS', 'DEFAULTS', 'Refused', 'Rule', 'nearest', 'check_setting',
            'Parameters', 'check_parameters', 'read_parameters']
 
-# %% ../../nbs/features/05_parameters.ipynb #7dad5dc8
+# %% ../../nbs/features/05_parameters.ipynb #7253ce4f
 import difflib, importlib.resources, json, math, numbers, re, warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,13 @@ import SimpleITK as sitk
 import yaml
 from ..artifacts import CompanionError
 
-# %% ../../nbs/features/05_parameters.ipynb #0087b1f4
+# %% ../../nbs/features/05_parameters.ipynb #b30c7e4c
 class Refused(CompanionError, ValueError):
     "A `CompanionError` that scripts written for PyRadiomics catch as `ValueError`."
 
 REFERENCE = "PyRadiomics has it: pip install 'autorad-lung[reference]', and import radiomics"
 
-# %% ../../nbs/features/05_parameters.ipynb #f9699802
+# %% ../../nbs/features/05_parameters.ipynb #e9f3da6b
 IMAGE_TYPES = {  # filter -> the settings that are its own
     'Original': (), 'Exponential': (), 'Gradient': ('gradientUseSpacing',),
     'LBP2D': ('lbp2DRadius', 'lbp2DSamples', 'lbp2DMethod'), 'LoG': ('sigma',), 'Logarithm': (), 'Square': (),
@@ -39,7 +39,7 @@ DEPRECATED = {  # -> what to ask for instead
     ('shape', 'SphericalDisproportion'): 'Sphericity, of which it is the inverse',
     ('shape2D', 'SphericalDisproportion'): 'Sphericity, of which it is the inverse'}
 
-# %% ../../nbs/features/05_parameters.ipynb #b9af4d59
+# %% ../../nbs/features/05_parameters.ipynb #b83cec52
 @dataclass(frozen=True)
 class Rule:
     "What a setting's value must be."
@@ -80,12 +80,12 @@ SETTINGS = PREPARATION | EVERY_IMAGE | FILTERS | {'enableCExtensions': _YES}   #
 _ELSEWHERE = {**dict.fromkeys(('kernelRadius', 'maskedKernel', 'initValue', 'voxelBatch'), 'voxel-based extraction'),
               **dict.fromkeys(('lbp3DLevels', 'lbp3DIcosphereRadius', 'lbp3DIcosphereSubdivision'), 'LBP3D')}
 
-# %% ../../nbs/features/05_parameters.ipynb #59893b7c
+# %% ../../nbs/features/05_parameters.ipynb #3e62a53a
 DEFAULTS = dict(minimumROIDimensions=2, minimumROISize=None, normalize=False, normalizeScale=1, removeOutliers=None,
                 resampledPixelSpacing=None, interpolator='sitkBSpline', preCrop=False, padDistance=5, distances=[1],
                 force2D=False, force2Ddimension=0, resegmentRange=None, label=1, additionalInfo=True)
 
-# %% ../../nbs/features/05_parameters.ipynb #e44d7fa5
+# %% ../../nbs/features/05_parameters.ipynb #5fbb7de6
 def nearest(word, known) -> str:
     "What may have been meant, or all that there is."
     by_small = {str(k).lower(): str(k) for k in known}
@@ -109,7 +109,7 @@ def _wanted(rule: Rule) -> str:
     count = ' or '.join(map(str, rule.many))
     return f'a list of {count + " values" if count else "values"}, each {said}' if rule.listed else said
 
-# %% ../../nbs/features/05_parameters.ipynb #6bdc573c
+# %% ../../nbs/features/05_parameters.ipynb #303b246d
 def _fits(rule: Rule, v) -> bool:
     "Whether one value (of a list, for a list) is as the rule wants it."
     if rule.choices: return not isinstance(v, bool) and v in rule.choices
@@ -136,7 +136,7 @@ def check_setting(name: str, value, where: str, known=SETTINGS):
         remedy = nearest(value, rule.choices) if rule.choices and isinstance(value, str) else f'give {_wanted(rule)}'
         raise Refused(shown, place, remedy)
 
-# %% ../../nbs/features/05_parameters.ipynb #d190a566
+# %% ../../nbs/features/05_parameters.ipynb #32211728
 def _check_image_type(kind, own, where: str, settings: dict):
     "Refuse an unknown filter, and settings that do not concern it."
     at = f'{where}: {kind}'
@@ -160,7 +160,7 @@ def _check_class(cls, names, where: str):
             raise Refused('this feature is deprecated in PyRadiomics', at, f'take {DEPRECATED[cls, n]}')
         if n not in FEATURES[cls]: raise Refused('there is no such feature', at, nearest(n, FEATURES[cls]))
 
-# %% ../../nbs/features/05_parameters.ipynb #ea36ac1c
+# %% ../../nbs/features/05_parameters.ipynb #9dd0d5f1
 class _Loader(yaml.SafeLoader):
     "YAML with numbers as in 1.2, and every key once."
 
@@ -187,7 +187,7 @@ def _parsed(path: Path):
         refuse(f'this is no YAML ({getattr(e, "problem", e)})', 'mend this line',
                f'{path}, line {mark.line + 1}' if mark else path)
 
-# %% ../../nbs/features/05_parameters.ipynb #b1f47458
+# %% ../../nbs/features/05_parameters.ipynb #5576faec
 @dataclass(frozen=True)
 class Parameters:
     "What to compute: filters, classes and settings, checked."
@@ -209,7 +209,7 @@ def check_parameters(image_types: dict, classes: dict, settings: dict, where: st
     kept = {k: v for k, v in settings.items() if k != 'enableCExtensions'}
     return Parameters(image_types, {c: list(n or []) for c, n in classes.items()}, kept, where)
 
-# %% ../../nbs/features/05_parameters.ipynb #c60172eb
+# %% ../../nbs/features/05_parameters.ipynb #ce4b35ac
 _PARTS = 'imageType', 'featureClass', 'setting'
 
 def _part(given: dict, name: str, where: str) -> dict:

@@ -6,13 +6,13 @@
 __all__ = ['read_image', 'read_mask', 'normalised', 'inside', 'box_of', 'check_size', 'mismatch', 'bounds', 'onto', 'checked',
            'cut', 'resampled', 'resegmented']
 
-# %% ../../nbs/features/06_preparation.ipynb #d04fa912
+# %% ../../nbs/features/06_preparation.ipynb #18744a85
 from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from .parameters import NUMBERED, Refused
 
-# %% ../../nbs/features/06_preparation.ipynb #d6a586f7
+# %% ../../nbs/features/06_preparation.ipynb #520d76db
 def _read(what, role: str) -> sitk.Image:
     "An image as it is, or from a file."
     if isinstance(what, sitk.Image): return what
@@ -39,7 +39,7 @@ def _flat_or_solid(image: sitk.Image, where: str) -> sitk.Image:
     if image.GetDimension() in (2, 3): return image
     raise Refused(f'the image has {image.GetDimension()} dimensions', where, 'cut out one volume')
 
-# %% ../../nbs/features/06_preparation.ipynb #1c194374
+# %% ../../nbs/features/06_preparation.ipynb #cb39a24e
 def read_mask(what: sitk.Image | str | Path, label: int = 1, label_channel: int = 0) -> sitk.Image:
     "The mask as labels (uint32), of the channel asked for; `Refused` where the label is not in it."
     mask, where = _read(what, 'mask'), _called(what, 'mask')
@@ -61,14 +61,14 @@ def read_mask(what: sitk.Image | str | Path, label: int = 1, label_channel: int 
         raise Refused(f'there is no voxel with label {label}', where, f'the labels are {", ".join(map(str, found))}')
     return mask
 
-# %% ../../nbs/features/06_preparation.ipynb #b4208156
+# %% ../../nbs/features/06_preparation.ipynb #1a6bd070
 def normalised(image: sitk.Image, settings: dict) -> sitk.Image:
     "The image in standard deviations of the whole image times `normalizeScale` (float64)."
     image, most = sitk.Normalize(image), settings.get('removeOutliers')
     if most is not None: image = sitk.Clamp(image, image.GetPixelID(), -most, most)
     return image * settings.get('normalizeScale', 1)
 
-# %% ../../nbs/features/06_preparation.ipynb #db0f2ca5
+# %% ../../nbs/features/06_preparation.ipynb #5db1d1e9
 def inside(mask: sitk.Image, label: int) -> np.ndarray:
     "Where the mask has the label: bool, slice first."
     return sitk.GetArrayViewFromImage(mask) == label
@@ -93,7 +93,7 @@ def check_size(roi: np.ndarray, box: np.ndarray, settings: dict, where: str = 'm
         raise Refused(f'the region has {n} voxels, and more than {most} are asked for', where,
                       'leave it out, or lower minimumROISize')
 
-# %% ../../nbs/features/06_preparation.ipynb #7a8557f8
+# %% ../../nbs/features/06_preparation.ipynb #b93a79e7
 def mismatch(image: sitk.Image, mask: sitk.Image, tolerance: float | None = None) -> str:
     "What differs between the two grids, in words; '' where they are one."
     dims = [v.GetDimension() for v in (image, mask)]
@@ -118,7 +118,7 @@ def bounds(image: sitk.Image, mask: sitk.Image, label: int, where: str = 'mask')
                       'give the image that it was drawn on')
     return box
 
-# %% ../../nbs/features/06_preparation.ipynb #74d94c2f
+# %% ../../nbs/features/06_preparation.ipynb #af9dec66
 def onto(image: sitk.Image, mask: sitk.Image) -> sitk.Image:
     "The mask on the image's grid, nearest neighbour."
     rif = sitk.ResampleImageFilter()
@@ -143,7 +143,7 @@ def checked(image: sitk.Image, mask: sitk.Image, settings: dict, where: str = 'm
     check_size(roi, box, settings, where)
     return box, laid
 
-# %% ../../nbs/features/06_preparation.ipynb #d151d2be
+# %% ../../nbs/features/06_preparation.ipynb #7276b366
 def cut(image: sitk.Image, box: np.ndarray, margin: int = 0) -> sitk.Image:
     "An image within a box (axes, 2; x first) and so many voxels around it, as far as they exist."
     low, high = np.maximum(box[:, 0] - margin, 0), np.maximum(np.array(image.GetSize()) - box[:, 1] - margin - 1, 0)
@@ -178,7 +178,7 @@ def resampled(image: sitk.Image, mask: sitk.Image, settings: dict, where: str = 
         rif.SetOutputPixelType(v.GetPixelID()); rif.SetInterpolator(by); out.append(rif.Execute(v))
     return tuple(out)
 
-# %% ../../nbs/features/06_preparation.ipynb #3c17d409
+# %% ../../nbs/features/06_preparation.ipynb #ef26e78e
 def resegmented(image: sitk.Image, mask: sitk.Image, settings: dict, where: str = 'mask') -> sitk.Image:
     "The mask without the voxels outside `resegmentRange`; `Refused` where fewer than two are left."
     label, limits = settings.get('label', 1), sorted(settings['resegmentRange'])

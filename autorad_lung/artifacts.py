@@ -126,6 +126,7 @@ def read_csv(
     path: Path | str,
     required: tuple[str, ...] = (),  # columns that must be there
     optional: tuple[str, ...] = (),  # columns that may be; for the message
+    as_written: bool = False,        # columns keep their large letters
 ) -> pd.DataFrame:                   # text without spaces around it, '' where empty; indexed by the file's row
     "A user's table; a `CompanionError` names the row and what to do, where its fields do not fit its header."
     path = Path(path)
@@ -140,7 +141,8 @@ def read_csv(
     for row, fields in rows:
         if len(fields) != len(names): refuse(f'row {row} has {len(fields)} fields, the header {len(names)}', remedy)
     at = pd.Index([row for row, _ in rows], dtype=int)
-    return pd.DataFrame([f for _, f in rows], at, names, dtype=str).loc[:, [n != '' for n in names]]
+    table = pd.DataFrame([f for _, f in rows], at, header if as_written else names, dtype=str)
+    return table.loc[:, [n != '' for n in names]]
 
 # %% ../nbs/00_artifacts.ipynb #e0d83a4e
 def _feed(h, x):

@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
-           'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'BENCHES', 'Objective', 'Without', 'Steps',
-           'SameBytes', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps',
-           'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records',
-           'paint', 'command', 'reproduce', 'cohort', 'extract', 'download', 'bench', 'pretrain', 'towers', 'train',
-           'predict', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
+           'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
+           'Written', 'Jobs', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'ModelOut', 'Run', 'Model',
+           'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'Prune', 'Older', 'Stage', 'RunFolder',
+           'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce',
+           'cohort', 'extract', 'radiomics', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'cache',
+           'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .artifacts import CompanionError, optional
+from .artifacts import CompanionError, Store, compile_into, optional
 
 # %% ../nbs/09_cli.ipynb #bf7a8740
 ABOUT = """AutoRad-Lung, the companion: from radiologists' marks to tables and figures.
@@ -160,6 +161,46 @@ def extract(source: Source = 'phantom', data: Data = None, preset: Preset = 'min
     counts = {'nodules': len(s.radiomics.table), 'features each': each, 'in quarantine': len(s.quarantine)}
     said = [f'{k}: {v}' for k, v in (paths | counts).items()] + [f'notice: {line}' for line in check]
     return {k: str(v) for k, v in paths.items()} | counts | {'check': check}, '\n'.join(said)
+
+# %% ../nbs/09_cli.ipynb #a37e55be
+Given   = Annotated[Path, typer.Argument(metavar='IMAGE|CASES.csv', help=(
+    'an image; or a CSV with the columns Image and Mask, perhaps Label, ID and others, which are kept'))]
+Outline = Annotated[Optional[Path], typer.Argument(metavar='[MASK]', help='of the image, on the same grid')]
+Params  = Annotated[Optional[Path], typer.Option(
+    '--params', '--param', '-p', help='parameter file of PyRadiomics (YAML or JSON) [default: its defaults]')]
+Single  = Annotated[Optional[list[str]], typer.Option(
+    '--setting', '-s', help='one setting, as name:value, before that of the file; may be given again')]
+Format  = Annotated[Optional[str], typer.Option(
+    '--format', '-f', help="csv, json or parquet [default: by the file's name, else csv]")]
+Written = Annotated[Optional[Path], typer.Option(
+    '--out', '-o', help='file to write; what failed goes to NAME.quarantine.csv beside it [default: the screen]')]
+Jobs    = Annotated[int, typer.Option('--jobs', '-j', '--workers', min=1, help='processes on this machine')]
+
+@command
+def radiomics(given: Given, mask: Outline = None, params: Params = None, setting: Single = None,
+              format_: Format = None, out: Written = None, jobs: Jobs = 1, cache: CacheDir = None):
+    """PyRadiomics' features of any image and mask, or of a table of them, by the compiled engine: the same parameter
+    files, names, order and values. Goes on where it stopped. Exits with 2 where a case failed.
+
+    Example: `autorad-lung radiomics cases.csv --params exampleCT.yaml --out features.csv --jobs 4`
+    """
+    from autorad_lung.features import cases as room
+    from autorad_lung.features.parameters import read_parameters
+    compile_into(Store(cache).root)
+    kind, table = room.format_of(out, format_), mask is None and given.suffix.lower() == '.csv'
+    if mask is None and not table:
+        raise CompanionError('there is no mask', given, 'give IMAGE MASK, or a CSV with the columns Image and Mask')
+    p = read_parameters(params, **dict(map(room.parse_setting, setting or [])))
+    todo = room.read_cases(given) if table else [room.one_case(given, mask)]
+    done = room.extract_cases(todo, p, Store(cache), workers=jobs)
+    failed = done.quarantine
+    if not table and len(failed): raise CompanionError(*failed.iloc[0][['reason', 'where', 'remedy']])
+    if out: room.write(done, out, kind)
+    told = [f'{f["item"]}: {f["where"]}: {f["reason"]}. Remedy: {f["remedy"]}' for f in failed.to_dict('records')]
+    for line in told: typer.echo(line, err=True)
+    text = f'{out}: {sum(done.whole)} of {len(todo)} cases' if out else room.as_text(done, kind).rstrip()
+    return room.plain_rows(done), text, 2 if told else 0
+
 
 # %% ../nbs/09_cli.ipynb #1956e940
 @command

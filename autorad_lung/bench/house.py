@@ -21,7 +21,7 @@ FLOORS = {
     'cohort':        "the readers' marks, who is in, labels, folds, and what readers say in words",
     'sources':       'the CT around a nodule: simulated, NIfTI, DICOM, LIDC-IDRI, files handed in',
     'preprocessing': 'consensus mask, middle slice, crop, HU window, resize',
-    'features':      'the compiled engine behind the radiomic features',
+    'features':      "the compiled engine of radiomic features, and PyRadiomics' extractor and parameter files on it",
     'radiomics':     'the features by recipe, in parallel, families by name',
     'towers':        'image and text encoders: records, checkpoints, embeddings, pre-training',
     'scores':        'predictions, one row a nodule and model, and their calibration',

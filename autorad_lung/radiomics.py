@@ -6,7 +6,7 @@
 __all__ = ['RECIPES', 'TEXTURE', 'KEPT_SIGMAS', 'NEEDED_SIGMAS', 'WAVELET_REACH', 'CAUSES', 'SCALED_BY_MAXIMUM', 'MAX_LEVELS',
            'MANY_LEVELS', 'FEWER', 'ENGINES', 'FIXED_HU', 'REVISION', 'LIBRARIES', 'install_reference', 'reference',
            'has_reference', 'Recipe', 'recipe', 'families', 'select', 'margin', 'slices_needed', 'pad_z', 'Crop',
-           'crop', 'declared', 'filtered', 'pyradiomics_features', 'compiled', 'compiling_beside', 'engine_for',
+           'crop', 'declared', 'filtered', 'pyradiomics_features', 'compiled', 'compiling_beside', 'check_engine',
            'read_volume', 'extract', 'nodule_features', 'radiomics_table', 'floors', 'relative_difference', 'tolerance',
            'recheck', 'nan_prone', 'VoxelShuffled']
 
@@ -58,6 +58,11 @@ class Recipe:
 
     @property
     def sigmas_mm(self) -> list[float]: return (self.params['imageType'].get('LoG') or {}).get('sigma', [])
+
+    @property
+    def named(self) -> bool:
+        "One of `RECIPES`, unchanged."
+        return self.name in RECIPES and self == recipe(self.name)
 
 def _recipe_file(name):
     return yaml.safe_load((importlib.resources.files('autorad_lung')/'recipes'/name).read_text(encoding='utf-8'))
@@ -281,23 +286,33 @@ def compiling_beside(protocol: Protocol):
     try: yield; p.wait()
     finally: p.terminate(); p.wait()
 
+def _by_parameters(hu, mask, spacing_mm, recipe, scan_max) -> dict:
+    "A recipe of one's own: what its parameter file asks for, by the same compiled code."
+    extractor = importlib.import_module('autorad_lung.features.extractor')
+    p = extractor.read_parameters(recipe.params)
+    p = dataclasses.replace(p, settings=p.settings | {'_maximum': scan_max})
+    box = _box(mask) - [0, 1]
+    roi = mask[tuple(slice(a, b + 1) for a, b in box)]
+    v = extractor.Voxels(hu, roi, box, tuple(spacing_mm), False)
+    return extractor.shape_values(roi, spacing_mm, p) | extractor.image_features(v, p)
+
 def _fast(hu, mask, spacing_mm, recipe, scan_max) -> dict:
     engine = compiled()
+    if not recipe.named: return _by_parameters(hu, mask, spacing_mm, recipe, scan_max)
     return dict(zip(engine.fast_names(recipe.name), engine.fast_features(hu, mask, spacing_mm, recipe.name, scan_max)))
 
 # %% ../nbs/03_radiomics.ipynb #39aeddba
 ENGINES = {'fast': _fast, 'pyradiomics': pyradiomics_features}
 
-def engine_for(engine: str, r: Recipe) -> str:
-    """The engine that will be used: the fast one knows the slice recipes by name;
-    a whole volume, or a recipe of one's own, goes to PyRadiomics."""
+def check_engine(engine: str) -> str:
+    "The engine, if there is one of that name."
     if engine not in ENGINES:
         raise CompanionError(f'there is no engine {engine!r}', 'engine', f'choose one of {", ".join(ENGINES)}')
-    return engine if r.mask == 'slice' and r.name in RECIPES and r == recipe(r.name) else 'pyradiomics'
+    return engine
 
 def _values(c: Crop, recipe: Recipe, engine: str, scan_max: float | None) -> np.ndarray:
     scan_max = max(scan_max or 0., float(np.abs(c.hu.astype('i4')).max()))
-    return declared(ENGINES[engine_for(engine, recipe)](c.hu, c.mask, c.spacing_mm, recipe, scan_max), recipe)
+    return declared(ENGINES[check_engine(engine)](c.hu, c.mask, c.spacing_mm, recipe, scan_max), recipe)
 
 # %% ../nbs/03_radiomics.ipynb #6ff4517c
 def read_volume(path: Path) -> sitk.Image:
@@ -411,15 +426,15 @@ def nodule_features(nodule: Nodule, protocol: Protocol) -> dict:
                 levels=levels, many_levels=levels > MANY_LEVELS, features=values)
 
 # %% ../nbs/03_radiomics.ipynb #47f7bb30
-REVISION = 2   # raise it when a number changes that the libraries' versions do not tell
-LIBRARIES = {'fast': ('numpy', 'SimpleITK', 'PyWavelets', 'numba'),
+REVISION = 3   # raise it when a number changes that the libraries' versions do not tell
+LIBRARIES = {'fast': ('numpy', 'PyWavelets', 'numba'),
              'pyradiomics': ('pyradiomics', 'numpy', 'scipy', 'SimpleITK', 'PyWavelets', 'scikit-image')}
 
 def _row(loader, protocol: Protocol) -> dict: return nodule_features(loader(), protocol)
 
 def _settings(protocol: Protocol) -> dict:
     "What the numbers depend on beside the nodule."
-    r = recipe(protocol.recipe); engine = engine_for(protocol.engine, r)
+    r, engine = recipe(protocol.recipe), check_engine(protocol.engine)
     if engine == 'pyradiomics': reference()            # says what to do where it is missing
     return {'revision': REVISION, 'protocol': protocol.stage('mask', 'radiomics'),
             'recipe': {'params': r.params, 'names': list(r.names)}, 'versions': versions(*LIBRARIES[engine])}
@@ -436,7 +451,7 @@ def radiomics_table(
     keys = {i: content_key('radiomics', source.key(i), common) for i in ids}
     work, loaders = functools.partial(_row, protocol=protocol), {i: source.loader(i) for i in ids}
     rows = row_table(work, loaders, keys, store, 'radiomics', about, **{'desc': 'radiomics'} | parallel)
-    if engine_for(protocol.engine, recipe(protocol.recipe)) == 'fast' and len(rows.table):
+    if protocol.engine == 'fast' and len(rows.table):
         recheck(source, rows, protocol, store, **parallel)
     return rows
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KEPT_SIGMAS', 'SCALED_BY_MAXIMUM', 'versions_told', 'image_told', 'mask_told', 'Case', 'prepare', 'reach', 'margins',
-           'sigmas_that_fit', 'Voxels', 'voxels', 'filtered', 'image_features', 'shapes', 'Choices',
+           'sigmas_that_fit', 'Voxels', 'voxels', 'filtered', 'image_features', 'shape_values', 'shapes', 'Choices',
            'RadiomicsFeatureExtractor']
 
 # %% ../../nbs/features/07_extractor.ipynb #bd266839
@@ -152,7 +152,7 @@ def filtered(v: Voxels, kind: str, settings: dict):
         if v.flat:                                   # enough equal slices: nothing changes along them
             n = max(4, math.ceil(max(s['sigma'])) + 1)
             values, box = np.repeat(values, n, 0), np.vstack([[n // 2, n // 2], box[1:]])
-    if kind in SCALED_BY_MAXIMUM: s['_maximum'] = max(abs(float(values.min())), abs(float(values.max())))
+    if kind in SCALED_BY_MAXIMUM: s.setdefault('_maximum', max(abs(float(values.min())), abs(float(values.max()))))
     given = margins(kind, box, values.shape, reach(kind, s, v.spacing_mm))
     inner = tuple(slice(int(a) - g.start, int(b) + 1 - g.start) for (a, b), g in zip(box, given))
     yield from volumes.filtered(kind, np.ascontiguousarray(values[given]), v.spacing_mm, s, inner)
@@ -170,12 +170,11 @@ def image_features(v: Voxels, p: Parameters) -> dict:
     return out
 
 # %% ../../nbs/features/07_extractor.ipynb #7b6016f0
-def shapes(c: Case, p: Parameters, label: int) -> dict:
-    "Shape features: 'original_shape_feature' -> value."
-    s, out, solid = p.settings, {}, c.image.GetDimension() == 3
-    roi = preparation.inside(c.outline, label)[tuple(slice(a, b + 1) for a, b in c.box)]
-    mm, size = c.image.GetSpacing()[::-1], roi.shape
-    def leave_out(cls, why): warnings.warn(f'{cls} is left out: {why}', stacklevel=3)
+def shape_values(roi: np.ndarray, mm: tuple, p: Parameters, solid: bool = True) -> dict:
+    """Shape features of a region in its box (Z, Y, X), or of an image of two dimensions (not *solid*):
+    'original_shape_feature' -> value."""
+    s, out, size = p.settings, {}, roi.shape
+    def leave_out(cls, why): warnings.warn(f'{cls} is left out: {why}', stacklevel=4)
     if 'shape' in p.classes:
         if solid: out |= volumes.shape_features(roi, mm, s, p.classes['shape'])
         else: leave_out('shape', 'the image has two dimensions; ask for shape2D')
@@ -189,6 +188,11 @@ def shapes(c: Case, p: Parameters, label: int) -> dict:
                           'outline one slice, or leave shape2D out')
         else: out |= volumes.shape2d_features(roi, mm, s, p.classes['shape2D'])
     return {f'original_{k}': x for k, x in out.items()}
+
+def shapes(c: Case, p: Parameters, label: int) -> dict:
+    "Shape features of a case."
+    roi = preparation.inside(c.outline, label)[tuple(slice(a, b + 1) for a, b in c.box)]
+    return shape_values(roi, c.image.GetSpacing()[::-1], p, c.image.GetDimension() == 3)
 
 # %% ../../nbs/features/07_extractor.ipynb #adac9b1e
 class Choices:

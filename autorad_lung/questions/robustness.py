@@ -27,7 +27,7 @@ from ..towers import encoders
 from ..preprocessing import consensus, prepare
 from ..protocol import Protocol
 from .stability import _rng, _smooth, _with_mask
-from ..radiomics import LIBRARIES, engine_for, nodule_features, recipe
+from ..radiomics import LIBRARIES, nodule_features, recipe
 from ..sources.sources import Nodule, Source
 from ..training import fitted
 
@@ -225,7 +225,7 @@ def altered_rows(
     if unknown := set(levels) - set(KINDS[name].levels):
         remedy = f'choose from {", ".join(map(str, KINDS[name].levels))}'
         raise CompanionError(f'{name} has no level {unknown.pop()!r}', 'levels', remedy)
-    libraries = LIBRARIES[engine_for(protocol.engine, r)]
+    libraries = LIBRARIES[protocol.engine]
     about = dict(
         kind=name, levels=list(levels), settings=protocol.stage('mask', 'image', 'radiomics'),
         size=size, recipe=[r.params, list(r.names)], versions=versions(*libraries))

@@ -14,7 +14,7 @@ from scipy import ndimage
 from ..artifacts import CompanionError, Rows, Store, content_key, row_table, versions
 from ..preprocessing import consensus
 from ..protocol import Protocol
-from ..radiomics import LIBRARIES, engine_for, nodule_features, recipe
+from ..radiomics import LIBRARIES, nodule_features, recipe
 from ..sources.sources import Nodule, Source
 
 # %% ../../nbs/questions/04_stability.ipynb #c5de1e3b
@@ -122,7 +122,7 @@ def stability_table(
         raise CompanionError(f'there is no perturbation {kind!r}', 'kind',
                              f'choose one of {", ".join(PERTURBATIONS)}')
     r = recipe(protocol.recipe)
-    libraries = LIBRARIES[engine_for(protocol.engine, r)]
+    libraries = LIBRARIES[protocol.engine]
     about = dict(
         kind=kind, sizes=[JITTER_PX, NOISE_HU], settings=protocol.stage('mask', 'radiomics'),
         recipe=[r.params, list(r.names)], versions=versions(*libraries))

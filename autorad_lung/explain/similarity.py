@@ -17,7 +17,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from ..artifacts import CompanionError, Rows, Store
 from ..figures.plots import Plate, finish, plate, save_figure, style
-from ..model import Dataset, Prompted, Scale
+from ..baselines.dataset import Dataset, Scale
+from ..model import Prompted
 from ..preprocessing import to_tower
 from ..sources.given import Given
 from ..towers import encoders

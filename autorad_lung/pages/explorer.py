@@ -92,7 +92,7 @@ def outline_table(study: Study) -> Rows:
     about = dict(source=study.input.name, settings=study.protocol.stage('mask', 'image'), side=SIDE,
                  versions=versions('numpy', 'scikit-image'))
     keys = {i: content_key('outlines', 1, study.input.key(i), about) for i in study.ids}
-    loaders = {i: study.input.loader(i) for i in study.ids}
+    loaders = {i: study.input.sketcher(i) for i in study.ids}
     one = partial(outlines, protocol=study.protocol)
     return row_table(one, loaders, keys, study.store, 'outlines', about, **{'desc': 'outlines', **study.parallel})
 

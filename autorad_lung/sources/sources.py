@@ -131,6 +131,15 @@ def place(masks: np.ndarray, origin: tuple, low: np.ndarray, high: np.ndarray) -
 def _libraries() -> dict: return versions('numpy', 'scipy', 'pylidc')
 
 # %% ../../nbs/sources/01_sources.ipynb #2482e1f1
+def _sketch(row: dict) -> Nodule:
+    "A simulated nodule before its HU are drawn."
+    scan = scan_record(row['scan_id'])
+    masks, origin = reader_masks([int(a) for a in row['annotation_ids'].split(';')])
+    low, high, cut = padded_box(masks, origin, scan.spacing_mm, (len(scan.slice_z_mm), 512, 512))
+    masks, largest = place(masks, origin, low, high), scan_traits(row['scan_id']).max_abs_hu
+    return Nodule(row['nodule_id'], row['patient_id'], np.broadcast_to(NO_HU, masks.shape[1:]), scan.spacing_mm,
+                  masks, largest, tuple(low.tolist()), ('region cut by the scan',) if cut else ())
+
 class Phantom(Source):
     "LIDC-IDRI's outlines, scores, sizes and spacing, with simulated HU."
     name, caption = 'phantom', 'Simulated CT (labels, masks and sizes are real, LIDC-IDRI)'
@@ -140,20 +149,11 @@ class Phantom(Source):
         depends = {k: row[k] for k in ('nodule_id', 'scan_id', 'annotation_ids', *USED_RATINGS)}
         return content_key('phantom', SIMULATION, depends, _libraries())
 
-    def sketcher(self, nodule_id: str) -> Callable[[], Nodule]: return partial(self._sketch, self.row(nodule_id))
-
-    @staticmethod
-    def _sketch(row: dict) -> Nodule:
-        scan = scan_record(row['scan_id'])
-        masks, origin = reader_masks([int(a) for a in row['annotation_ids'].split(';')])
-        low, high, cut = padded_box(masks, origin, scan.spacing_mm, (len(scan.slice_z_mm), 512, 512))
-        masks, largest = place(masks, origin, low, high), scan_traits(row['scan_id']).max_abs_hu
-        return Nodule(row['nodule_id'], row['patient_id'], np.broadcast_to(NO_HU, masks.shape[1:]), scan.spacing_mm,
-                      masks, largest, tuple(low.tolist()), ('region cut by the scan',) if cut else ())
+    def sketcher(self, nodule_id: str) -> Callable[[], Nodule]: return partial(_sketch, self.row(nodule_id))
 
     @staticmethod
     def _load(row: dict) -> Nodule:
-        n, ratings = Phantom._sketch(row), {r: median_rating(row[r]) for r in USED_RATINGS}
+        n, ratings = _sketch(row), {r: median_rating(row[r]) for r in USED_RATINGS}
         hu = simulate_hu(n.masks, n.spacing_mm, ratings, n.nodule_id, scan_traits(row['scan_id']))
         return replace(n, hu=hu)
 

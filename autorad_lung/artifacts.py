@@ -570,11 +570,11 @@ def row_table(
     return Rows(*_read_rows(folder), quarantine)
 
 # %% ../nbs/00_artifacts.ipynb #d382d946
-def by_name(entry):
+def by_name(entry, what: str = ''):
     "What a registry's entry names: 'rivals.clip_lung:ClipLung' is that class; an object that is no text is itself."
     if not isinstance(entry, str): return entry
     room, name = entry.split(':')
-    with optional(name): return getattr(importlib.import_module(f'autorad_lung.{room}'), name)
+    with optional(what or name): return getattr(importlib.import_module(f'autorad_lung.{room}'), name)
 
 # %% ../nbs/00_artifacts.ipynb #637b2cb8
 class Later:

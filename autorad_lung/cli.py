@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
-           'Written', 'Jobs', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'ModelOut', 'Run', 'Model',
-           'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'Prune', 'Older', 'Stage', 'RunFolder',
-           'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce',
-           'cohort', 'extract', 'radiomics', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'cache',
-           'doctor', 'verify', 'shared', 'told', 'fail', 'main']
+           'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'ModelOut',
+           'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'Prune', 'Older', 'Stage',
+           'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command',
+           'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train',
+           'predict', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -201,6 +201,28 @@ def radiomics(given: Given, mask: Outline = None, params: Params = None, setting
     text = f'{out}: {sum(done.whole)} of {len(todo)} cases' if out else room.as_text(done, kind).rstrip()
     return room.plain_rows(done), text, 2 if told else 0
 
+
+# %% ../nbs/09_cli.ipynb #d81a3566
+PLAIN  = ('majority', 'size', 'radiomics_l2', 'radiomics_l1', 'forest')
+Models = Annotated[Optional[list[str]], typer.Option(
+    '--model', help=f'one model, such as autorad; may be given again [default: {", ".join(PLAIN)}]')]
+
+@command
+def score(model: Models = None, source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = RUN,
+          set_: Settings = None, quick: Quick = False, workers: Workers = None, scheduler: Scheduler = None,
+          seeds: Annotated[int, typer.Option(min=1, help='cross-validations, each with other first values')] = 1,
+          cache: CacheDir = None):
+    """Cross-validate models by name and print their scores, with intervals over patients.
+    Size, radiomics and forest need no torch.
+
+    Example: `autorad-lung score --model size --model forest --source nifti --data my_nodules --out runs/mine`
+    """
+    study = _study(source, data, preset, out, set_, quick, workers, scheduler, cache)
+    from autorad_lung.metrics import format_table
+    from autorad_lung.study import write_scores
+    found, paths = write_scores(study, list(dict.fromkeys(model or PLAIN)), tuple(range(seeds)))
+    said = [format_table(found).to_string(), '', *(f'{k}: {v}' for k, v in paths.items())]
+    return {'scores': records(found)} | {f'{k} table': str(v) for k, v in paths.items()}, '\n'.join(said)
 
 # %% ../nbs/09_cli.ipynb #1956e940
 @command

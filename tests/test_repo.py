@@ -142,7 +142,8 @@ def test_contributing_begins_with_the_house():
 @pytest.mark.parametrize('modules, heavy', [
     ('cli study cohort.cohort sources.sources sources.lidc radiomics metrics figures.plots figures.words pages.report '
      'bench.doctor towers.towers published.verify', 'torch transformers sklearn'),
-    ('metanet model training rivals.fusion towers.encoders', 'transformers.models'),
+    ('training baselines.register baselines.plain rivals.fusion', 'torch transformers'),
+    ('metanet model training rivals.fusion rivals.parts towers.encoders', 'transformers.models'),
 ])
 def test_what_is_not_used_is_not_loaded(modules, heavy):
     "Seconds of every start: torch and the model classes of transformers are loaded where they are first used."

@@ -27,7 +27,7 @@ from .. import preprocessing
 from ..artifacts import CompanionError, Rows, content_key, pmap, row_table, versions, write_arrays
 from ..artifacts import write_text
 from ..cohort.marks import ATTRIBUTES
-from ..explain.similarity import MAP_COLOURS, centred, similarity_map
+from ..explain.similarity import MAP_COLOURS, centred, similarity_maps
 from ..figures.plots import COLOURS
 from .references import SITE
 from ..protocol import CLASSES, Protocol
@@ -92,7 +92,7 @@ def outline_table(study: Study) -> Rows:
     about = dict(source=study.input.name, settings=study.protocol.stage('mask', 'image'), side=SIDE,
                  versions=versions('numpy', 'scikit-image'))
     keys = {i: content_key('outlines', 1, study.input.key(i), about) for i in study.ids}
-    loaders = {i: study.input.loader(i) for i in study.ids}
+    loaders = {i: study.input.sketcher(i) for i in study.ids}
     one = partial(outlines, protocol=study.protocol)
     return row_table(one, loaders, keys, study.store, 'outlines', about, **{'desc': 'outlines', **study.parallel})
 
@@ -140,7 +140,7 @@ def _fold_maps(fold: int, model: str, data, pictures: Rows, protocol, store, see
     "Rows of a test fold, and their maps by the model that never saw them."
     trained = Trained(fitted(model, data, protocol, store, seed, fold), {'model': model}, None, None, store)
     at = np.flatnonzero(data.table.fold == fold)
-    return at, np.stack([similarity_map(trained, data, pictures, i).parts for i in at])
+    return at, np.stack([m.parts for m in similarity_maps(trained, data, pictures, at)])
 
 def cohort_maps(
     study: Study,

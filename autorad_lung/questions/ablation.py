@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from ..artifacts import CompanionError, Store
-from ..model import Dataset, Prompted, Scale
+from ..baselines.dataset import Dataset, Scale
+from ..model import Prompted
 from ..protocol import Protocol
 from ..scores.predictions import PROBABILITIES
 from ..training import cross_validate_all, fitted

@@ -18,7 +18,7 @@ from ..artifacts import CompanionError, Store
 from ..cohort import cohort
 from ..metrics import METRIC_NAMES, TEST_COLUMNS, bootstrap, corrected_t, holm, interval, mcnemar
 from ..metrics import patient_weights, placements, score, scores, summary
-from ..model import Dataset
+from ..baselines.dataset import Dataset
 from ..protocol import CLASSES, Protocol
 from ..scores.predictions import PROBABILITIES, check_predictions, model_name, runs
 

@@ -25,7 +25,7 @@ from ..sources.dicom import is_dicom, reading
 from ..cohort.cohort import assign_folds
 from ..cohort.marks import scans
 from ..metrics import confusions, count_scores, holm, interval, patient_weights, weighted_auc
-from ..model import Scale
+from ..baselines.dataset import Scale
 from ..scores.predictions import runs
 from ..sources.lidc import series_files
 

@@ -18,7 +18,7 @@ from scipy import ndimage
 from threadpoolctl import threadpool_limits
 from ..artifacts import CompanionError, Rows, Store, content_key, row_table, versions
 from ..metrics import confusions, count_scores, patient_weights
-from ..model import Dataset
+from ..baselines.dataset import Dataset
 from .comparisons import resampled_difference
 from ..scores.predictions import PROBABILITIES, runs
 from ..towers import encoders

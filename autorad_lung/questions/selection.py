@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from ..artifacts import CompanionError
 from ..metrics import confusions, count_scores, interval, patient_weights, score
-from ..model import Dataset
+from ..baselines.dataset import Dataset
 from ..protocol import EDGE_RULES
 from ..scores.predictions import Run
 

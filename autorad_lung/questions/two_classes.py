@@ -13,7 +13,8 @@ import pandas as pd
 from ..artifacts import CompanionError, Store
 from ..cohort import cohort
 from ..metrics import interval, patient_weights, weighted_auc
-from ..model import Dataset, Forest, Logistic, Rival, Scale
+from ..baselines.dataset import Dataset, Scale
+from ..baselines.plain import Forest, Logistic, Rival
 from ..protocol import Protocol
 from .comparisons import areas, resampled_difference, seed_mean, with_holm
 from ..scores.predictions import order_models

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from ..artifacts import CompanionError, Store
 from ..cohort import marks
 from ..metanet import MetaNet, PromptLearner, packed_text_features
-from ..model import Logistic, Prompted, Rival, Scale
+from ..baselines.dataset import Scale
+from ..baselines.plain import Logistic, Rival
+from ..model import Prompted
 from ..preprocessing import to_tower
 from ..towers.encoders import TextTower, begin, load_text_tower, tower_folder
 
@@ -209,6 +211,7 @@ class ZeroShot(Rival):
     Nothing is fitted; no label is read."""
     parts, sentences = ('embedding',), SENTENCES
     stages = ('image embedding', 'text tower', 'prompts', 'model')
+    libraries = Prompted.libraries
 
     def __init__(self, protocol: Protocol, store: Store):
         super().__init__(protocol, store); require_pair(protocol)

@@ -16,7 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from ..artifacts import CompanionError, Rows, Store, content_key, row_table, versions
-from ..model import Dataset, Rival, Scale
+from ..baselines.dataset import Dataset, Scale
+from ..baselines.plain import Rival
+from ..model import Network
 from ..towers.encoders import begin, embed_table
 
 # %% ../../nbs/rivals/02_slices.ipynb #d065b57b
@@ -187,7 +189,7 @@ def _descended(net, given, y, rate, decay, steps, stop) -> SliceNet:
 class PooledFit(Rival):
     """How a `SliceNet` is fitted.
     Decay and number of steps are chosen on the validation rows, then all rows are learnt from."""
-    parts, stages = ('slices',), ('model',)
+    parts, stages, libraries = ('slices',), ('model',), Network.libraries
     rate, decays = .005, (.1, 1., 10.)   # of AdamW
     steps, patience = 120, 15            # at most; without a gain before it stops
 
@@ -248,4 +250,4 @@ class Pooled(PooledFit):
 
 # %% ../../nbs/rivals/02_slices.ipynb #e300f81c
 MeanOfSlices, AttentionOverSlices, GraphOfSlices = (
-    partial(Pooled, how) for how in ('mean', 'attention', 'graph'))   # by name in `model.ELSEWHERE`
+    partial(Pooled, how) for how in ('mean', 'attention', 'graph'))   # by name in `register.ELSEWHERE`

@@ -28,7 +28,9 @@ from ..scores.calibration import set_words, tempered
 from ..towers import encoders
 
 # %% ../../nbs/use/00_use.ipynb #e3b3fba0
-from ..model import ELSEWHERE, MODELS, Dataset, Rival, open_model
+from ..baselines.dataset import Dataset
+from ..baselines.plain import Rival
+from ..baselines.register import ELSEWHERE, MODELS, open_model
 from ..protocol import CLASSES, Protocol
 from ..scores.predictions import PROBABILITIES, model_name
 from ..sources.given import Given, orientation
@@ -360,7 +362,7 @@ def describe(
 # %% ../../nbs/use/00_use.ipynb #e9e6ddba
 def _reads_a_nodule(name: str, study: Study) -> bool:
     "Whether a model needs no more than an image and a mask."
-    return name != 'autorad_shuffled' and set(MODELS[name](study.protocol, study.store).parts) <= READABLE
+    return name != 'autorad_shuffled' and set(open_model(name, study.protocol, study.store).parts) <= READABLE
 
 def _check_asked(model: str, study: Study, hold_out: float, confidence: float):
     "Refuse, before anything is computed, a model that reads more than a nodule, or numbers that are no shares."

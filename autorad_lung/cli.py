@@ -245,7 +245,7 @@ def download(to: Annotated[Path, typer.Option(help='folder of the DICOM tree')],
 
 # %% ../nbs/09_cli.ipynb #64c7f8e5
 BENCHES = {
-    'radiomics': 'four ways of computing the features, and where the time goes',
+    'radiomics': 'four ways of computing the features, by size of the region, and where the time goes',
     'lidc': 'reading a DICOM tree, against a plain read of the same files',
     'prompts': 'five forms of the text pass, at full size',
     'towers': 'the image pass, against what the machine can multiply',
@@ -275,9 +275,10 @@ def _measure(what, n, data, workers, tower, n_ctx) -> list:
     "The tables of one bench."
     import pandas as pd
     if what == 'radiomics':
-        from autorad_lung.bench.engine import bench_compile, bench_parts, bench_radiomics, sample_crops
+        from autorad_lung.bench.engine import bench_compile, bench_parts, bench_radiomics, bench_sizes, sample_crops
         n = n or 100
-        return [pd.DataFrame([bench_compile()]), bench_radiomics(n, workers), bench_parts(sample_crops(min(n, 20)))]
+        return [pd.DataFrame([bench_compile()]), bench_radiomics(n, workers), bench_sizes(max(1, n // 10)),
+                *(bench_parts(sample_crops(min(n, 20), name=name)) for name in ('paper', 'volume'))]
     if what in ('prompts', 'towers'):
         from autorad_lung.bench.towers import bench_prompts, bench_towers
         if what == 'prompts': return [bench_prompts(tower or 'clip-vit-large-patch14', n_ctx, n or 16)]

@@ -97,12 +97,12 @@ def check_processor(t: Tower, folder: Path):
     path = Path(folder)/'preprocessor_config.json'
     if t.kind != 'image' or not path.is_file(): return
     said, odd = json.loads(path.read_text(encoding='utf-8')), []
-    fixed = said.get('do_normalize', True) and said.get('image_mean') is not None
-    for field, key in (('mean', 'image_mean'), ('std', 'image_std')):
-        ours, theirs = list(getattr(t, field)) if t.reading.norm == 'fixed' else None, said.get(key) if fixed else None
-        if theirs is not None: theirs = list(np.atleast_1d(theirs))
-        unlike = ours is None or len(ours) != len(theirs) or not np.allclose(ours, theirs, atol=1e-4) if theirs else False
-        if unlike: odd.append(f'{field} {theirs} there, {ours or "none"} in the record')
+    for field, key in (('mean', 'image_mean'), ('std', 'image_std')) if said.get('do_normalize', True) else ():
+        if (theirs := said.get(key)) is None: continue
+        ours, theirs = [], np.atleast_1d(theirs).tolist()
+        if t.reading.norm == 'fixed': ours = list(getattr(t, field))
+        if len(ours) != len(theirs) or not np.allclose(ours, theirs, atol=1e-4):
+            odd.append(f'{field} {theirs} there, {ours or "none"} in the record')
     if t.reading.norm == 'fixed' and said.get('do_normalize') is False: odd.append('no normalisation there')
     cropped = said.get('crop_size') is not None and said.get('do_center_crop', True)
     side = _side(said.get('crop_size') if cropped else said.get('size'))

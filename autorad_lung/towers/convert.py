@@ -59,13 +59,13 @@ def placed(t: Tower, shapes: dict[str, tuple]) -> tuple[dict[str, str], list[str
 
 # %% ../../nbs/towers/11_convert.ipynb #df066b4e
 def convert_pickle(file: Path, name: str, store: Store) -> dict:
-    "Convert the pickled weights in a file to the tower of a name; what was done. A `CompanionError` where they do not fit."
+    "Convert pickled weights to the tower of a name; what was done. A `CompanionError` where they do not fit."
     file, t = Path(file), tower(name, 'image')
     def refuse(reason, remedy, where=file): raise CompanionError(reason, where, remedy)
     if not t.volumes: refuse(f'the weights of {name} are no pickle', 'fetch them as `autorad-lung doctor` says', name)
     if not file.is_file(): refuse('there is no such file', f'give the file of {t.source}')
     digest = file_digest(file)
-    if t.sha256 and digest != t.sha256: refuse(f'its sha256 is {digest}, not {t.sha256}', f'fetch that of {t.source} anew')
+    if t.sha256 not in ('', digest): refuse(f'its sha256 is {digest}, not {t.sha256}', f'fetch that of {t.source} anew')
     folder = store.root/'towers'/t.base
     with tempfile.TemporaryDirectory() as d:
         unpickled(file, Path(d)/'all.safetensors')
@@ -105,7 +105,8 @@ def downloaded(wanted: str, into: Path) -> Path:
     run = subprocess.run(command, capture_output=True, text=True)
     stem = wanted.split('==')[0].replace('-', '_')
     if run.returncode == 0 and (found := next(into.glob(f'{stem}-*.whl'), None)): return found
-    said = next((line for line in reversed(run.stderr.splitlines()) if line.strip()), f'pip ended with {run.returncode}')
+    lines = [line for line in run.stderr.splitlines() if line.strip()]
+    said = lines[-1] if lines else f'pip ended with {run.returncode}'
     raise CompanionError(f'pip did not download it ({said[:200]})', wanted,
                          'see that this Python has pip and reaches its index, and run the command again')
 

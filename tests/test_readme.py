@@ -6,6 +6,7 @@ What is changed, so that it takes two minutes and touches nothing else:
   other tests);
 - what trains gets QUICK: forty nodules, two folds, four context vectors, one epoch;
 - `download` gets `--dry-run`;
+- `params.yaml` is a small file of PyRadiomics' settings;
 - `reproduce --source lidc` becomes `extract`, on a tree with one scan (the whole way from DICOM is
   tests/test_lidc_reproduce.py);
 - papermill and the Python block write to runs/phantom here, not to that of the clone.
@@ -25,6 +26,8 @@ from autorad_lung.scores.predictions import PROBABILITIES
 TEXT = (ROOT/'README.md').read_text(encoding='utf-8')
 BIN, SMALL = Path(sys.executable).parent, ['limit=40', 'n_folds=2', 'n_ctx=4', 'epochs=1']
 QUICK = ['--quick', '--workers', '1', *[x for s in SMALL for x in ('--set', s)]]
+
+PARAMS = 'featureClass: {shape: , firstorder: , glcm: [MCC, Imc1]}'
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf'^```{language}\n(.*?)^```', TEXT, re.M | re.S)
@@ -60,6 +63,7 @@ def place(tmp_path, clustered, monkeypatch):
     for kind, name in ('image', 'ct.nii.gz'), ('mask', 'nodule.nii.gz'):
         shutil.copy(Path('my_nodules')/first[kind], name)
     write_scan(Path('lidc'), choose_scans(1, study.store)[0], study.store)
+    Path('params.yaml').write_text(PARAMS)
     (tmp_path/'nbs').symlink_to(ROOT/'nbs')
     return tmp_path
 
@@ -100,6 +104,10 @@ def do(words: list[str]):
             assert len(pd.read_csv('predictions.csv')) == 1
             [row] = json.loads(autorad(*args, '--json'))
             assert abs(sum(row[c] for c in PROBABILITIES) - 1) < 1e-6 and row['problem'] == ''
+        case ['autorad-lung', 'radiomics', *_]:
+            autorad(*args)
+            [row] = pd.read_csv('features.csv').to_dict('records')
+            assert row['original_shape_VoxelVolume'] > 0 and row['original_glcm_MCC'] <= 1
         case ['autorad-lung', 'download', *_]:
             pytest.importorskip('idc_index_data', reason='idc-index is not installed')
             assert re.search(r'scans of 20 patients, \d+\.\d GB', autorad(*args, '--dry-run'))
@@ -116,12 +124,29 @@ def do(words: list[str]):
             assert len(list(Path('runs/phantom/figures').glob('figure2*.png'))) == 3
         case _: raise AssertionError(f'not known to tests/test_readme.py: {shlex.join(words)}')
 
+def drop_in(code: str):
+    "The script with PyRadiomics' names; and PyRadiomics itself, with the import that its comment tells."
+    exec(code, made := {})
+    mine = {k: v for k, v in made['features'].items() if not k.startswith('diagnostics_')}
+    assert len(mine) == 14 + 9 * 20 and sum(k.startswith('wavelet-') for k in mine) == 8 * 20
+    try: import radiomics
+    except ImportError: return
+    radiomics.setVerbosity(60)
+    import_line = next(line for line in code.splitlines() if line.startswith('from autorad_lung'))
+    theirs = 'from radiomics.featureextractor import RadiomicsFeatureExtractor'
+    assert import_line.split('# ')[1].startswith(theirs[:theirs.index(' import') + 7])
+    exec(code.replace(import_line, theirs), made := {})
+    found = {k: float(v) for k, v in made['features'].items() if k in mine}
+    assert list(found) == list(mine)
+    np.testing.assert_allclose(list(mine.values()), list(found.values()), rtol=1e-6, atol=1e-9)
+
 def test_every_command_of_the_readme_works(place):
     found = commands()
     assert len(found) >= 8
     assert [w[:2] for w in found[:2]] == [['make', 'reproduce'], ['make', 'test']]
     for words in found: do(words)
-    [code] = blocks('python')
+    code, radiomics = blocks('python')
+    drop_in(radiomics)
     small = {
         'Study(': 'Study(out="runs/phantom", quick=True, workers=1, ',
         'settings="': f'settings="{" ".join(SMALL)} ',

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from autorad_lung.artifacts import Store, file_digest, write_json
 from autorad_lung.towers import runs
-from autorad_lung.towers.encoders import PACKAGED, trained_folder
+from autorad_lung.towers.weights import PACKAGED, trained_folder
 from autorad_lung.towers.towers import tower
 
 ABOUT = ('objective', 'recipe', 'seed', 'pictures', 'nodules', 'patients')

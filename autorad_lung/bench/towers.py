@@ -191,7 +191,8 @@ def bench_prompts(
 # %% ../../nbs/bench/02_towers.ipynb #cedfacee
 def image_work(record: Tower) -> float:
     "GFLOP of one image."
-    picture = torch.empty(1, 3, record.size, record.size, device='meta')
+    r = record.reading
+    picture = torch.empty(1, r.channels, *(r.grid or (record.size, record.size)), device='meta')
     with FlopCounterMode(display=False) as counter, torch.no_grad(): architecture(record)(picture)
     return 1e-9 * counter.get_total_flops()
 
@@ -209,6 +210,7 @@ def bench_towers(
     share of it that was used. `embed_table` takes one image at a time."""
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     record = tower(name, 'image')
+    r = record.reading
     batches = batches or ((64,) if device == 'cuda' else (1, 8))
     gflop, rows = image_work(record), []
     torch.manual_seed(0)
@@ -219,7 +221,7 @@ def bench_towers(
             model = model.to(device, kind)
             run = torch.compile(model) if device == 'cuda' else model
             for batch in batches:
-                x = torch.randn(batch, 3, record.size, record.size).to(device, kind)
+                x = torch.randn(batch, r.channels, *(r.grid or (record.size, record.size))).to(device, kind)
                 n = -(-images // batch)
                 calls, done = lambda: [run(x) for _ in range(n)], n * batch
                 with torch.inference_mode():

@@ -19,9 +19,9 @@ from ..artifacts import CompanionError, Rows, Store
 from ..figures.plots import Plate, finish, plate, save_figure, style
 from ..baselines.dataset import Dataset, Scale
 from ..model import Prompted
-from ..preprocessing import to_tower
 from ..sources.given import Given
 from ..towers import encoders
+from ..towers.reading import pixels
 
 # %% ../../nbs/explain/00_similarity.ipynb #73a55515
 from ..protocol import CLASSES
@@ -40,10 +40,11 @@ class SimilarityMap:
 def patch_tokens(pictures: np.ndarray, name: str, store) -> np.ndarray:
     "Pictures (n, S, S) -> tokens (n, T, width) of an image tower, after its final norm, in one pass."
     t = encoders.tower(name, 'image')
+    encoders.refuse_views(t)
     with torch.inference_mode():
         model = encoders.load_image_tower(name, store)
-        pixels = to_tower(pictures, t.mean, t.std, t.size).to(getattr(torch, t.dtype))
-        return model(pixels).last_hidden_state.double().numpy()
+        given = pixels(pictures, t).to(getattr(torch, t.dtype))
+        return model(given).last_hidden_state[:, t.ahead:].double().numpy()
 
 # %% ../../nbs/explain/00_similarity.ipynb #e9fcac48
 def token_logits(tokens: np.ndarray, scale: Scale, weight: np.ndarray, text: np.ndarray,

@@ -74,7 +74,8 @@ def wavelet(
     return np.roll(x, -1, 0)                       # the low-pass band comes last
 
 # %% ../../nbs/features/02_filters.ipynb #f9dfc232
-# of Deriche's approximation: exponents and frequencies of its two damped waves; their amplitudes for the Gaussian and for its second derivative
+# of Deriche's approximation: exponents and frequencies of its two damped waves;
+# their amplitudes for the Gaussian and for its second derivative
 _DECAY, _TURN = (-1.3932, -1.3732), (.6681, 2.0787)
 _WAVES = {0: (1.3530, 1.8151, -.3531, .0902), 2: (-1.3563, 5.2318, .3446, -2.2355)}
 
@@ -89,7 +90,9 @@ def _forward(scale: float, order: int) -> list[float]:
 
 def _sums(x: list, one: float = 0.) -> tuple[float, float, float]:
     "Sum of coefficients, the first of which has place `one`, and the same times place and times place squared."
-    if one: return 1. + x[0] + x[1] + x[2] + x[3], x[0] + 2 * x[1] + 3 * x[2] + 4 * x[3], x[0] + 4 * x[1] + 9 * x[2] + 16 * x[3]
+    if one:
+        return (1. + x[0] + x[1] + x[2] + x[3], x[0] + 2 * x[1] + 3 * x[2] + 4 * x[3],
+                x[0] + 4 * x[1] + 9 * x[2] + 16 * x[3])
     return x[0] + x[1] + x[2] + x[3], x[1] + 2 * x[2] + 3 * x[3], x[1] + 4 * x[2] + 9 * x[3]
 
 @functools.lru_cache(maxsize=4096)
@@ -143,7 +146,7 @@ def log(hu: np.ndarray, box: tuple, spacing_mm: tuple, sigma_mm: float) -> np.nd
 # %% ../../nbs/features/02_filters.ipynb #5f4f89eb
 @numba.njit(cache=True)
 def _recursive(x, q, d, out):
-    "ITK's recursive filter along the middle axis of `x` (before, n, after), step by step and rounded as there, into `out`."
+    "ITK's recursive filter along the middle axis of `x` (before, n, after), step by step, into `out`."
     n, m = x.shape[1], np.empty(5)
     for k in range(1, 5): m[k] = (q[k] if k < 4 else 0.) - d[k] * q[0]
     total, sq, sm = d[0] + d[1] + d[2] + d[3] + d[4], q[0] + q[1] + q[2] + q[3], m[1] + m[2] + m[3] + m[4]
@@ -253,7 +256,7 @@ def lbp2d(image: np.ndarray, box: tuple, inside: np.ndarray, samples: int = 8, r
 
 # %% ../../nbs/features/02_filters.ipynb #53a07fa2
 def pointwise(x: np.ndarray, m: float) -> list[np.ndarray]:
-    "Square, square root, logarithm and exponential of values `x` (float), scaled by `m`, the largest |value| of the image."
+    "Square, square root, logarithm and exponential of values `x` (float), scaled by `m`: the image's largest |value|."
     size, sign = np.abs(x), np.sign(x)
     logarithm = sign * np.log(size + 1) * (m / np.log(m + 1))
     return [(1 / np.sqrt(m) * x)**2, sign * np.sqrt(size * m), logarithm, np.exp(np.log(m) / m * x)]

@@ -273,7 +273,7 @@ def _tridiagonal(a):
         diagonal[m] = row[m]
         for j in range(m - 1): tail += row[j]**2
         if m: off2[m - 1] = tail + row[m - 1]**2
-        if tail < 1e-60: continue              # of an eigenvalue of 1 nothing is lost, and its square does not underflow
+        if tail < 1e-60: continue              # beside eigenvalues up to 1 it is nothing, and its square underflows
         norm, s = math.sqrt(off2[m - 1]), 0.
         half = off2[m - 1] + abs(row[m - 1]) * norm            # |u|² / 2
         for j in range(m): u[j], q[j] = row[j], 0
@@ -589,7 +589,8 @@ def _textures(images, ordered, single, widths, bins, place, size, near, turns, r
             near_zero[m] = _directed(place, order, first, at, gray, near[:len(near) * want[1]], turns, lined & want[2],
                                      longest, entries, out[m, 18:42], out[m, 42:58])
         if want[3] or want[4] or want[5]:
-            _zones_and_neighbours(level, place, order, first, at, gray, near, turns, rest, count, alpha, want, entries, out[m])
+            _zones_and_neighbours(level, place, order, first, at, gray, near, turns, rest, count, alpha, want,
+                                  entries, out[m])
 
 # %% ../../nbs/features/00_textures.ipynb #e994d1d2
 def _directions(level: np.ndarray, inside: np.ndarray, offsets: np.ndarray):
@@ -710,8 +711,8 @@ def texture_rows(
     doubtful = np.empty(len(images), bool)
     ordered = np.sort(images, axis=1) if want[0] else images
     _textures(images, ordered, single, widths, bins, (points + rim).T @ stride, int(size.prod()), near @ stride,
-              turns @ stride, rest @ stride, lined(inside, points, turns), max(inside.shape), voxel_mm3, shift, alpha, want,
-              out, levels, doubtful)
+              turns @ stride, rest @ stride, lined(inside, points, turns), max(inside.shape), voxel_mm3, shift, alpha,
+              want, out, levels, doubtful)
     for i in np.flatnonzero(doubtful & (levels <= 256)):
         out[i, MCC_COLUMN] = _mcc_rounded(images[i], inside, near, widths[i], int(bins[i]), single[i])
     return out, levels

@@ -25,7 +25,7 @@ from ..artifacts import write_arrays, write_json, write_text
 from ..cohort.cohort import inner_split
 from ..scores.calibration import check, conformal_sets, coverage_bounds, enough, fit_temperature
 from ..scores.calibration import set_words, tempered
-from ..towers import encoders
+from ..towers import encoders, views
 
 # %% ../../nbs/use/00_use.ipynb #e3b3fba0
 from ..baselines.dataset import Dataset
@@ -125,7 +125,7 @@ def assemble(
     measured = dict(zip([i for i in ids if i not in set(sizes.quarantine['item'])], sizes.table.to_dict('records')))
     table = pd.DataFrame([_about(source.row(i), measured[i]) for i in good], columns=ABOUT)
     embedding = np.zeros((len(good), 0), 'f4')
-    if 'embedding' in parts and good: embedding = _embedded(pictures, protocol, store, **parallel)
+    if 'embedding' in parts and good: embedding = _embedded(source, pictures, protocol, store, **parallel)
     return Dataset(table, values, names, embedding), pictures, failed
 
 # %% ../../nbs/use/00_use.ipynb #c129f7e0
@@ -142,9 +142,8 @@ def _picked(rows: Rows, good: list[str], failed: pd.DataFrame) -> Rows:
     at = [list(rows.table.nodule_id).index(i) for i in good]
     return Rows(rows.table.iloc[at].reset_index(drop=True), {k: v[at] for k, v in rows.arrays.items()}, failed)
 
-def _embedded(pictures: Rows, protocol: Protocol, store: Store, **parallel) -> np.ndarray:
-    images, keys = pictures.arrays['image'], pictures.table['key'].tolist()
-    return encoders.embed_table(images, keys, protocol.image_tower, store, **parallel).arrays['embedding']
+def _embedded(source: Source, pictures: Rows, protocol: Protocol, store: Store, **parallel) -> np.ndarray:
+    return views.embeddings(source, pictures, protocol, store, **parallel).arrays['embedding']
 
 # %% ../../nbs/use/00_use.ipynb #c8c7d95b
 def _check_share(hold_out: float):
@@ -192,16 +191,10 @@ def scored(models: dict[str, np.ndarray], dataset: Dataset, held: np.ndarray, se
 # %% ../../nbs/use/00_use.ipynb #1d1c0cb4
 FORMAT, LIBRARIES = 1, ('autorad-lung', 'numpy', 'scikit-learn', 'torch', 'transformers', 'MAPIE')
 
-def _probe_embedding(protocol: Protocol, store: Store) -> np.ndarray:
-    s = encoders.tower(protocol.image_tower, 'image').size
-    picture = (np.add.outer(np.arange(s), 2 * np.arange(s)) % s / s).astype('f4')[None]
-    key = [content_key('probe', 1)]
-    return encoders.embed_table(picture, key, protocol.image_tower, store, quiet=True).arrays['embedding']
-
 def probe(rival: Rival, protocol: Protocol, store: Store, median: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The tower's embedding of a fixed picture,
     and the probabilities of a nodule with it and with `median` radiomics and size."""
-    embedding = _probe_embedding(protocol, store) if 'embedding' in rival.parts else np.zeros((1, 0), 'f4')
+    embedding = views.probe_embedding(protocol, store) if 'embedding' in rival.parts else np.zeros((1, 0), 'f4')
     size = dict(diameter_mm=median['size'][:1], volume_mm3=median['size'][1:])
     table = pd.DataFrame(dict(nodule_id=['probe'], patient_id=['probe'], label=[-1], fold=[-1]) | size)
     names = tuple(map(str, range(len(median['radiomics']))))

@@ -53,6 +53,7 @@ if __name__ == '__main__':
     os.environ |= {'IN_TEST': '1', 'OMP_NUM_THREADS': '1'}           # the last cell of a notebook exports nothing
     slow = '--slow' in sys.argv[1:]
     asked = [Path(a).resolve() for a in sys.argv[1:] if a != '--slow'] or modules()
-    with ThreadPoolExecutor(os.cpu_count()) as pool: failed = [f for f in pool.map(partial(tried, slow=slow), asked) if f]
+    with ThreadPoolExecutor(os.cpu_count()) as pool: said = list(pool.map(partial(tried, slow=slow), asked))
+    failed = [f for f in said if f]
     print(f'{len(asked) - len(failed)} of {len(asked)} notebooks; now nbdev_clean')
     if failed: sys.exit('\n'.join(failed))

@@ -260,7 +260,7 @@ def line(f: Finding, paint: Callable[[str, str], str] = lambda text, colour: tex
     mark = paint('ok  ', 'green') if f.ok else paint('lack', 'red') if f.needed else paint('-   ', 'yellow')
     return f'{mark}  {f.name:<{WIDTH}}  {f.found}' + ('' if f.ok else f'\n{"":{WIDTH + 8}}{f.remedy}')
 
-WIDTH = 34   # the longest name is that of a repository of weights
+WIDTH = 47   # the longest name is that of a repository of weights
 
 def verdict(findings: list[Finding]) -> str:
     "One sentence for the end."

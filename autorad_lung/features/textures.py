@@ -697,9 +697,10 @@ def texture_rows(
     voxel_mm3: float,
     distances: tuple = (1,), flat: int | None = None,    # of `offsets`, for GLCM, GLDM and NGTDM
     shift: float = 0., alpha: float = 0.,                # PyRadiomics' `voxelArrayShift`, `gldm_a`
-    want: np.ndarray = EVERY,
+    want: np.ndarray | None = None,    # (6,) bool, which classes of `COMPUTED`; all
 ) -> tuple[np.ndarray, np.ndarray]:          # (image, 95) features in the order of `COMPUTED`; (image,) grey levels
     "First order and textures of many images of one mask; what is not wanted is undefined."
+    want = EVERY if want is None else want
     near, turns = offsets(inside.shape, distances, flat), offsets(inside.shape, (1,), flat)
     rim = max(1, *np.abs(near).max(0, initial=0))
     size = np.add(inside.shape, 2 * rim)

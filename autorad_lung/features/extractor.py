@@ -105,7 +105,7 @@ def reach(kind: str, s: dict, spacing_mm: tuple) -> np.ndarray:
     if kind == 'Wavelet':
         taps = pywt.Wavelet(s.get('wavelet', 'coif1')).dec_len // 2 + 1
         return np.full(3, taps * (s.get('start_level', 0) + s.get('level', 1)))
-    if kind == 'LBP2D': return np.full(3, math.ceil(s.get('lbp2DRadius', 1)) + 1)
+    if kind == 'LBP2D': return np.full(3, 1 << 30)     # all: whether values tie hangs on the rounding of coordinates
     return np.full(3, 2 if kind == 'Gradient' else 0)
 
 def margins(kind: str, box: np.ndarray, shape: tuple, n: np.ndarray) -> tuple[slice, ...]:

@@ -230,14 +230,15 @@ def _lbp(plane, rim, y0, x0, inside, ring, uniform, out):
     "Codes at the pixels *inside* (rows, columns) a box that starts at (y0, x0) of a `plane` with a rim of zeros."
     n, bits = ring.shape[1], np.empty(ring.shape[1], np.int64)
     for a, b in zip(*np.nonzero(inside)):
-        y, x = a + y0 + rim, b + x0 + rim
+        y, x = a + y0, b + x0               # as in the image: ties hang on the rounding of these
         for i in range(n):
             r, c = y + ring[0, i], x + ring[1, i]
-            top, left, low, right = math.floor(r), math.floor(c), math.ceil(r), math.ceil(c)
-            dr, dc = r - top, c - left
+            dr, dc = r - math.floor(r), c - math.floor(c)
+            top, left = math.floor(r) + rim, math.floor(c) + rim
+            low, right = math.ceil(r) + rim, math.ceil(c) + rim
             upper = (1 - dc) * plane[top, left] + dc * plane[top, right]
             lower = (1 - dc) * plane[low, left] + dc * plane[low, right]
-            bits[i] = (1 - dr) * upper + dr * lower - plane[y, x] >= 0
+            bits[i] = (1 - dr) * upper + dr * lower - plane[y + rim, x + rim] >= 0
         changes, ones, code = 0, bits[0], bits[0]
         for i in range(1, n): changes += bits[i] != bits[i - 1]; ones += bits[i]; code += bits[i] << i
         out[a, b] = (ones if changes <= 2 else n + 1) if uniform else code

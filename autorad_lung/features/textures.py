@@ -47,7 +47,7 @@ def _sorted(name, start):
     return sorted(kept, key=lambda p: p[0] + 'FeatureValue')
 _STARTS = np.cumsum([0] + [len(n) for n in COMPUTED.values()])
 SORTED = [_sorted(name, start) for name, start in zip(COMPUTED, _STARTS)]
-COLUMNS = np.array([k for c in SORTED for _, k in c])
+COLUMNS = [k for c in SORTED for _, k in c]
 
 # %% ../../nbs/features/00_textures.ipynb #51401d83
 MCC_COLUMN = 18 + COMPUTED['glcm'].index('MCC')
@@ -550,7 +550,7 @@ def _directed(place, order, first, at, gray, near, turns, lined, longest, entrie
     return near_zero
 
 # %% ../../nbs/features/00_textures.ipynb #309dbb5e
-EVERY = np.ones(6, bool)     # which classes are wanted, in the order of `COMPUTED`
+EVERY = (True,) * 6     # which classes are wanted, in the order of `COMPUTED`
 
 @numba.njit(cache=True)
 def _zones_and_neighbours(level, place, order, first, at, gray, near, turns, rest, count, alpha, want, entries, out):
@@ -700,7 +700,7 @@ def texture_rows(
     want: np.ndarray | None = None,    # (6,) bool, which classes of `COMPUTED`; all
 ) -> tuple[np.ndarray, np.ndarray]:          # (image, 95) features in the order of `COMPUTED`; (image,) grey levels
     "First order and textures of many images of one mask; what is not wanted is undefined."
-    want = EVERY if want is None else want
+    want = np.array(EVERY if want is None else want)
     near, turns = offsets(inside.shape, distances, flat), offsets(inside.shape, (1,), flat)
     rim = max(1, *np.abs(near).max(0, initial=0))
     size = np.add(inside.shape, 2 * rim)

@@ -181,6 +181,7 @@ def _recursive(x, q, d, out):
         for i in range(n):
             for b in range(x.shape[2]): out[a, i, b] = up[i, b] + down[i, b]
 
+# %% ../../nbs/features/02_filters.ipynb #6a35dc39
 def _along(x: np.ndarray, axis: int, part: slice, scale: float, order: int, factor: float) -> np.ndarray:
     "One pass of the recursive filter, float32, of which a part of that axis is kept."
     q, d = _deriche(scale, order, factor)

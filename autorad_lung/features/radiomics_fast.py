@@ -13,7 +13,7 @@ from ..artifacts import CompanionError
 # %% ../../nbs/features/03_radiomics_fast.ipynb #a9331b03
 from .filters import band_names, gradient, lbp2d, log, log_rounded, pointwise, wavelet
 from .shape import SHAPE, SHAPE2D, shape, shape2d
-from .textures import COLUMNS, COMPUTED, EVERY, MAX_LEVELS, SORTED, percentile, texture_rows
+from .textures import COLUMNS, COMPUTED, MAX_LEVELS, SORTED, percentile, texture_rows
 
 # %% ../../nbs/features/03_radiomics_fast.ipynb #d79e9f33
 _REST = ('square', 'squareroot', 'logarithm', 'exponential', 'gradient', 'lbp-2D')

@@ -10,6 +10,7 @@ __all__ = ['COMPUTED', 'SORTED', 'COLUMNS', 'MCC_COLUMN', 'EPS', 'MAX_LEVELS', '
 import functools, itertools, math, warnings
 import numba
 import numpy as np
+from ..artifacts import CompanionError
 
 # %% ../../nbs/features/00_textures.ipynb #9d501d16
 def _sized(small, large, kind, percentage, noun):
@@ -556,13 +557,13 @@ EVERY = (True,) * 6     # which classes are wanted, in the order of `COMPUTED`
 def _zones_and_neighbours(level, place, order, first, at, gray, near, turns, rest, count, alpha, want, entries, out):
     "GLSZM, GLDM and NGTDM of one image, into `out` (95)."
     rows, cols, counts = entries
-    s, many = np.empty(len(gray)), len(place) > MANY
+    s, many = np.empty(len(gray)), len(place) > MANY and len(near) > 0
     same, total, by_place = [np.zeros(len(at) if many else 0, np.int32) for _ in range(3)]
     if many:
         for k in range(len(place)): by_place[place[k]] = level[k]
         _around(by_place, near, alpha, same, total)
     if want[3]:
-        known = same if alpha == 0 and len(near) == len(turns) else same[:0]
+        known = same if many and alpha == 0 and len(near) == len(turns) and (near == turns).all() else same[:0]
         n = _glszm_entries(place, order, first, at, turns, rest, known, rows, cols, counts)
         _size_features(counts[:n], rows[:n], cols[:n], gray, out[58:74])
     if want[4] or want[5]:
@@ -699,9 +700,12 @@ def texture_rows(
     shift: float = 0., alpha: float = 0.,                # PyRadiomics' `voxelArrayShift`, `gldm_a`
     want: np.ndarray | None = None,    # (6,) bool, which classes of `COMPUTED`; all
 ) -> tuple[np.ndarray, np.ndarray]:          # (image, 95) features in the order of `COMPUTED`; (image,) grey levels
-    "First order and textures of many images of one mask; what is not wanted is undefined."
+    """First order and textures of many images of one mask; what is not wanted is undefined.
+    A `CompanionError` for a line across the planes of `flat`, which has no neighbours."""
     want = np.array(EVERY if want is None else want)
     near, turns = offsets(inside.shape, distances, flat), offsets(inside.shape, (1,), flat)
+    if not len(turns):
+        raise CompanionError('the mask has no two neighbours in its planes', 'mask', 'leave force2D out, or the region')
     rim = max(1, *np.abs(near).max(0, initial=0))
     size = np.add(inside.shape, 2 * rim)
     stride = np.append(np.cumprod(size[:0:-1])[::-1], 1)

@@ -209,14 +209,16 @@ def _gradient(hu, z0, z1, y0, y1, x0, x1, dz, dy, dx):
     for z in range(z0, z1):
         for y in range(y0, y1):
             for x in range(x0, x1):
-                gz = (float(hu[min(z + 1, nz - 1), y, x]) - float(hu[max(z - 1, 0), y, x])) * .5 / dz
-                gy = (float(hu[z, min(y + 1, ny - 1), x]) - float(hu[z, max(y - 1, 0), x])) * .5 / dy
-                gx = (float(hu[z, y, min(x + 1, nx - 1)]) - float(hu[z, y, max(x - 1, 0)])) * .5 / dx
+                # numba's float() leaves a float32 as it is
+                above, below = np.float64(hu[min(z + 1, nz - 1), y, x]), np.float64(hu[max(z - 1, 0), y, x])
+                front, back = np.float64(hu[z, min(y + 1, ny - 1), x]), np.float64(hu[z, max(y - 1, 0), x])
+                left, right = np.float64(hu[z, y, min(x + 1, nx - 1)]), np.float64(hu[z, y, max(x - 1, 0)])
+                gz, gy, gx = (above - below) * .5 / dz, (front - back) * .5 / dy, (left - right) * .5 / dx
                 out[z - z0, y - y0, x - x0] = math.sqrt(gx * gx + gy * gy + gz * gz)
     return out
 
 def gradient(hu: np.ndarray, box: tuple, spacing_mm: tuple = (1., 1., 1.)) -> np.ndarray:
-    "Gradient magnitude in HU/mm inside `box` (three slices) of (Z, Y, X) whole HU, float32."
+    "Gradient magnitude in HU/mm inside `box` (three slices) of (Z, Y, X), float32."
     return _gradient(hu, *(k for s in box for k in (s.start, s.stop)), *spacing_mm)
 
 # %% ../../nbs/features/02_filters.ipynb #9b49ade0

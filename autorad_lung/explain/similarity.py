@@ -48,12 +48,12 @@ def patch_tokens(pictures: np.ndarray, name: str, store) -> np.ndarray:
 
 # %% ../../nbs/explain/00_similarity.ipynb #e9fcac48
 def token_logits(tokens: np.ndarray, scale: Scale, weight: np.ndarray, text: np.ndarray,
-                 factor: float) -> np.ndarray:
-    """Tokens (T, width), projection (P, width), unit sentences (3, P), 1 / temperature -> what each
-    token adds (3, T), float64."""
-    z = (tokens - scale.mean) * scale.inverse
-    length = np.linalg.norm(weight @ z.mean(0))               # of the projected picture
-    return factor / len(z) / length * (text @ weight @ z.T)
+                 factor: float, bias: np.ndarray | float = 0.) -> np.ndarray:
+    """Tokens (T, width), projection (P, width), unit sentences (3, P), 1 / temperature and the projection's
+    bias (P,), a part of every token -> what each token adds (3, T), float64."""
+    z = (tokens - scale.mean) * scale.inverse @ weight.T + bias
+    length = np.linalg.norm(z.mean(0))                        # of the projected picture
+    return factor / len(z) / length * (text @ z.T)
 
 # %% ../../nbs/explain/00_similarity.ipynb #d3ffda2d
 def _inputs(rival: Prompted, dataset: Dataset, rows) -> tuple:
@@ -81,10 +81,11 @@ def _together(rival: Prompted, store: Store, dataset: Dataset, pictures: Rows, r
     inputs, side = _inputs(rival, dataset, rows), round(tokens.shape[1]**.5)
     logits, text = rival.logits(*inputs).double().numpy(), _text(rival, inputs[1])
     factor = float(rival.net.log_scale.detach().exp().clamp(max=100))
-    weight, scale = rival.net.project.weight.detach().double().numpy(), Scale.of(rival.arrays, 'image')
+    project, scale = rival.net.project.state_dict(), Scale.of(rival.arrays, 'image')
+    weight, bias = project['weight'].double().numpy(), project['bias'].double().numpy() if 'bias' in project else 0.
     maps = []
     for i, t, z, sentences in zip(rows, tokens, logits, np.broadcast_to(text, (len(rows), *text.shape[1:]))):
-        parts = token_logits(t, scale, weight, sentences, factor)
+        parts = token_logits(t, scale, weight, sentences, factor, bias)
         residual = float(np.abs(parts.sum(1) - z).max() / np.abs(z).max())
         if residual > 1e-4:
             why = f'the patches add up to other logits (by {residual:.1e})'

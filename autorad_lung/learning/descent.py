@@ -33,10 +33,15 @@ def rate(
 
 # %% ../../nbs/learning/00_descent.ipynb #6a24cc2a
 def _optimiser(rival: Rival) -> torch.optim.Optimizer:
-    p, learnt = rival.protocol, [w for w in rival.net.parameters() if w.requires_grad]
-    if p.optimiser == 'adamw':
-        return torch.optim.AdamW(learnt, p.learning_rate, weight_decay=p.weight_decay, fused=True)
-    return torch.optim.SGD(learnt, p.learning_rate, p.momentum, weight_decay=p.weight_decay)
+    p, learnt = rival.protocol, [(n, w) for n, w in rival.net.named_parameters() if w.requires_grad]
+    decay = p.weight_decay if p.metanet_decay is None else p.metanet_decay
+    kinds = {'project.': (p.projection_rate, p.weight_decay), 'meta.': (p.metanet_rate, decay)}
+    of = lambda n: next((k for k in kinds if n.startswith(k)), '')
+    groups = [dict(params=[w for n, w in learnt if of(n) == k], factor=factor, weight_decay=d)
+              for k, (factor, d) in {'': (1., p.weight_decay), **kinds}.items()]
+    groups = [g for g in groups if g['params']]
+    if p.optimiser == 'adamw': return torch.optim.AdamW(groups, p.learning_rate, fused=True)
+    return torch.optim.SGD(groups, p.learning_rate, p.momentum)
 
 # %% ../../nbs/learning/00_descent.ipynb #c0f73f83
 def _loss(rival: Rival, image: Tensor, known: Tensor | None, y: Tensor,
@@ -46,21 +51,30 @@ def _loss(rival: Rival, image: Tensor, known: Tensor | None, y: Tensor,
         logits = rival.net(image, known)
     return F.cross_entropy(logits.double(), y, weight)
 
+# %% ../../nbs/learning/00_descent.ipynb #e13f47ab
+def _dropped(known: Tensor | None, b: Tensor, share: float, at: tuple[int, int]) -> Tensor | None:
+    "Rows b of what is known, a share of the numbers set to 0 and the others scaled up; `at`: seed and step."
+    if known is None or not share: return None if known is None else known[b]
+    keep = np.random.default_rng([*at, 1]).random((len(b), known.shape[1])) >= share
+    return known[b] * torch.from_numpy(keep / (1 - share)).to(known.dtype)
+
 # %% ../../nbs/learning/00_descent.ipynb #54d73d4b
 def _epoch(rival: Rival, optimiser, image: Tensor, known: Tensor | None, y: Tensor,
            weight: Tensor | None, epoch: int, seed: int, steps: list,
            pause: Callable) -> tuple[float, ...]:
     """One pass over the training rows, in an order of its own, going on after the *steps* (loss,
     gradient norm) already done -> last rate, mean loss, mean gradient norm."""
-    p, learnt = rival.protocol, optimiser.param_groups[0]['params']
+    p, learnt = rival.protocol, [w for w in rival.net.parameters() if w.requires_grad]
     order = torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(len(y)))
     order = order.split(p.batch_size)
     for i in range(len(steps), len(order)):
         b, step = order[i], epoch * len(order) + i
-        for group in optimiser.param_groups: group['lr'] = rate(step, len(order), p)
-        loss = _loss(rival, image[b], None if known is None else known[b], y[b], weight)
+        for group in optimiser.param_groups: group['lr'] = rate(step, len(order), p) * group['factor']
+        loss = _loss(rival, image[b], _dropped(known, b, p.input_dropout, (seed, step)), y[b], weight)
         optimiser.zero_grad(); loss.backward()
         norm = math.sqrt(sum(float(w.grad.pow(2).sum()) for w in learnt))
+        if p.clip_norm and norm > p.clip_norm:
+            for w in learnt: w.grad.mul_(p.clip_norm / norm)
         optimiser.step(); steps.append([loss.item() * len(b), norm]); pause()
     losses, norms = zip(*steps)
     steps.clear()

@@ -14,7 +14,6 @@ from ..artifacts import Store
 from ..baselines.dataset import Scale
 from ..model import AutoRadLung, Prompted
 from ..protocol import Protocol
-from ..towers.encoders import begin
 
 # %% ../../nbs/rivals/03_parts.ipynb #9dcd564f
 class PromptsAlone(Prompted):
@@ -24,13 +23,12 @@ class PromptsAlone(Prompted):
         self.parts = ('radiomics',)
 
     def fit(self, dataset, train, val, seed=0):
-        known = Scale.fit(dataset.part('radiomics', train), self.protocol.feature_clip)
-        image = Scale(np.zeros(1), np.zeros(1), np.ones(1))
-        self.arrays = image.arrays('image') | known.arrays('known')
+        self._fit_known(dataset, train)
+        self.arrays |= Scale(np.zeros(1), np.zeros(1), np.ones(1)).arrays('image')
         return self._build(seed)
 
     def inputs(self, dataset, idx):
-        known = Scale.of(self.arrays, 'known')(dataset.part('radiomics', idx))
+        known = self._known(dataset.part('radiomics', idx))
         return self._given(np.ones((len(known), 1))), self._given(known)
 
 # %% ../../nbs/rivals/03_parts.ipynb #70ac9413
@@ -62,10 +60,7 @@ class AdditiveNet(AutoRadLung):
 # %% ../../nbs/rivals/03_parts.ipynb #5661b98e
 class Additive(Prompted):
     "Experts added inside one net."
+    module = AdditiveNet
+
     def __init__(self, protocol: Protocol, store: Store):
         super().__init__('radiomics', protocol, store)
-
-    def _build(self, seed: int = 0):
-        image, known = (len(self.arrays[f'{n}.mean']) for n in ('image', 'known'))
-        self.net = begin(AdditiveNet(self.text_tower(), image, known, self.protocol), seed)
-        return self

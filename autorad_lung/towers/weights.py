@@ -39,7 +39,7 @@ def begin(net: nn.Module, seed: int) -> nn.Module:
     "First values of a net by NumPy, each module's from its name: the same bits on every processor."
     for name, m in net.named_modules():
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        if hasattr(m, 'draw'): m.draw(rng)
+        if hasattr(m, 'draw'): m.draw(rng); continue      # it knows best
         if isinstance(m, nn.Embedding): m.weight.copy_(torch.from_numpy(rng.standard_normal(tuple(m.weight.shape))))
         if isinstance(m, nn.Conv2d):
             spread = (2 / m.weight[:, 0].numel()) ** .5

@@ -29,7 +29,7 @@ MODELS = {   # name -> the model, or where it is
 # %% ../../nbs/baselines/02_register.ipynb #bdd31f76
 TUNED = {   # rows whose open choices are chosen on inner patients -> where they are, in `rivals.tuned`
     'coop': 'CoOpTuned', 'cocoop': 'CoCoOpTuned', 'autorad': 'AutoRadTuned', 'autorad_shuffled': 'ShuffledTuned',
-    'prompts_alone': 'PromptsAloneTuned', 'additive': 'AdditiveTuned',
+    'prompts_alone': 'PromptsAloneTuned',
 }
 ELSEWHERE = {   # the same, for what Table 1 does not ask for
     'clip_lung': 'rivals.clip_lung:ClipLung', 'zero_shot': 'rivals.clip_lung:ZeroShot',

@@ -538,8 +538,8 @@ def predict(
 ) -> pd.DataFrame:                      # one row a nodule: p_*, calibrated_*, most_likely, set, notices, problem
     """Three probabilities for each nodule, raw and calibrated,
     and a set of classes that holds the true one with the given confidence."""
+    _check_paths(image, mask, csv, out)      # before a tower is read
     t = load_model(model, store)
-    _check_paths(image, mask, csv, out)
     confidence = t.about['confidence'] if confidence is None else confidence
     enough(len(t.labels), confidence)
     source = Given(image, mask, csv, whole=t.about['scan_maximum_recorded'])

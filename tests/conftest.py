@@ -76,3 +76,18 @@ def lidc_voi() -> Path:
     if not (folder/'nodules.csv').exists():
         pytest.skip('no real CT at hand (set AUTORAD_SHARED to the folder that has data/lidc_voi)')
     return folder
+
+BLOCK = '''import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in ('torch', 'transformers', 'tokenizers', 'huggingface_hub'):
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+sys.meta_path.insert(0, Blocked())
+'''
+
+@pytest.fixture
+def plain(tmp_path, clustered) -> dict:
+    "An environment whose processes find no torch."
+    (tmp_path/'blocked').mkdir(); (tmp_path/'blocked'/'sitecustomize.py').write_text(BLOCK)
+    path = [str(tmp_path/'blocked'), *filter(None, [os.environ.get('PYTHONPATH')])]
+    return os.environ | {'PYTHONPATH': os.pathsep.join(path)}

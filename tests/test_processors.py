@@ -19,7 +19,7 @@ import torch
 from autorad_lung.study import Study
 print(torch.backends.cpu.get_cpu_capability(), file=sys.stderr)
 study = Study(out=sys.argv[1], cache=sys.argv[1], settings={SETTINGS!r}, quick=True, workers=int(sys.argv[3]))
-study.predictions({MODELS!r}).to_parquet(sys.argv[2])
+study.predictions({MODELS!r}, folds=(0,)).to_parquet(sys.argv[2])
 '''
 
 @pytest.fixture(scope='module')

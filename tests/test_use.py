@@ -155,3 +155,26 @@ def test_real_nodules_of_held_back_patients(lidc_voi, tmp_path):
     answers = pd.DataFrame(asked | dict(fold=0, seed=0, model='autorad', protocol='')).join(pd.DataFrame(p, columns=P))
     least = metrics.summary(answers, n_boot=1000).set_index('metric').low
     assert least['balanced_accuracy'] > 1 / 3 and least['macro_auc'] > .5 and low <= covered <= 1
+
+def test_a_plain_model_is_trained_and_asked_without_torch(tree, plain):
+    "Radiomics read no tower: nothing of torch is loaded, and with torch installed the answers are the same."
+    args = ['train', '--source', 'nifti', '--data', tree, '--run', tree/'plain_run', '--hold-out', .4, '--confidence', .8,
+            '--model', 'radiomics_l2', *SMALL]
+    autorad(*args, '--out', tree/'plain', env=plain)
+    about = json.loads((tree/'plain'/'model.json').read_text())
+    assert about['towers'] == {} and 'torch' not in about['versions']
+    predict(tree, tree/'plain', '--csv', tree/'new.csv', out='plain.csv', env=plain)
+    predict(tree, tree/'plain', '--csv', tree/'new.csv', out='with_torch.csv')
+    assert (tree/'plain.csv').read_bytes() == (tree/'with_torch.csv').read_bytes()
+    assert np.allclose(pd.read_csv(tree/'plain.csv')[P].sum(axis=1), 1)
+
+def test_a_folder_from_before_a_setting_came_is_read(tree, model):
+    "A field that came later has its default there; one that was always there may not lack."
+    for lacks, right in (('projection_bias', True), ('n_ctx', False)):
+        old = tree/f'without_{lacks}'
+        shutil.copytree(model, old)
+        about = json.loads((old/'model.json').read_text())
+        del about['protocol'][lacks]
+        (old/'model.json').write_text(json.dumps(about))
+        r = predict(tree, old, '--csv', tree/'new.csv', out='old.csv', check=False)
+        assert (r.returncode == 0) == right and (right or lacks in r.stderr), r.stderr

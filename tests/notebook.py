@@ -3,9 +3,10 @@ same for every notebook, and take longer to import than most notebooks take to r
 import multiprocessing, os, sys, traceback
 from pathlib import Path
 
-LIBRARIES = ['nbdev.test', 'torch', 'torch.nn.functional', 'pandas', 'scipy.stats', 'scipy.ndimage', 'sklearn.linear_model',
-             'sklearn.ensemble', 'sklearn.model_selection', 'matplotlib.pyplot', 'seaborn', 'numba', 'joblib', 'PIL.Image',
-             'transformers.models.clip.modeling_clip', 'transformers.models.aimv2.modeling_aimv2']   # none of our own
+LIBRARIES = [     # none of our own
+    'nbdev.test', 'torch', 'torch.nn.functional', 'pandas', 'scipy.stats', 'scipy.ndimage', 'sklearn.linear_model',
+    'sklearn.ensemble', 'sklearn.model_selection', 'matplotlib.pyplot', 'seaborn', 'numba', 'joblib', 'PIL.Image',
+    'transformers.models.clip.modeling_clip', 'transformers.models.aimv2.modeling_aimv2']
 
 def by_nbdev(path: str):
     "What `nbdev_test --n_workers 0 --path PATH` does."

@@ -158,8 +158,8 @@ def test_real_nodules_of_held_back_patients(lidc_voi, tmp_path):
 
 def test_a_plain_model_is_trained_and_asked_without_torch(tree, plain):
     "Radiomics read no tower: nothing of torch is loaded, and with torch installed the answers are the same."
-    args = ['train', '--source', 'nifti', '--data', tree, '--run', tree/'plain_run', '--hold-out', .4, '--confidence', .8,
-            '--model', 'radiomics_l2', *SMALL]
+    args = ['train', '--source', 'nifti', '--data', tree, '--run', tree/'plain_run', '--hold-out', .4,
+            '--confidence', .8, '--model', 'radiomics_l2', *SMALL]
     autorad(*args, '--out', tree/'plain', env=plain)
     about = json.loads((tree/'plain'/'model.json').read_text())
     assert about['towers'] == {} and 'torch' not in about['versions']

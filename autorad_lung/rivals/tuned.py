@@ -26,7 +26,7 @@ SPACE = dict(     # field of the protocol -> values, all equally likely
     components=(None, 32, 128), clip_norm=(None, 1.), learning_rate=(3e-4, 1e-3, 3e-3),
     temperature=(.03, .07, .2), epochs=(12, 20))
 
-PATIENCE = 4      # a trial ends when so many epochs in a row were no better; the chosen setting is trained as the protocol says
+PATIENCE = 4   # a trial ends when so many epochs in a row were no better; the chosen setting is trained in full
 
 def trial_settings(
     n: int,             # how many

@@ -36,7 +36,8 @@ from ..study import Study
 from ..towers.towers import Tower, tower
 
 # %% ../../nbs/use/00_use.ipynb #85a6b5db
-views, pretraining = Later('towers.views'), Later('towers.pretraining')   # torch with them: for models that read a tower
+# torch with them: for models that read a tower
+views, pretraining = Later('towers.views'), Later('towers.pretraining')
 
 TRAITS = {
     'pixel_spacing_mm': ('pixel spacing', 'mm'), 'slice_spacing_mm': ('slice spacing', 'mm'),
@@ -343,7 +344,8 @@ def describe(
         towers=about_towers(rival, study.protocol), cohort=d.key(),
         source=dict(name=study.source, caption=study.made_of, simulated=study.source == 'phantom'),
         n=dict(train=len(train), validation=len(val), held_out=len(held), held_out_patients=len(set(patients))),
-        versions=versions(*LIBRARIES, *rival.libraries), metrics=scored(_rivals(study, rows, model, seed) | {model: p}, d, held, seed),
+        versions=versions(*LIBRARIES, *rival.libraries),
+        metrics=scored(_rivals(study, rows, model, seed) | {model: p}, d, held, seed),
         ranges=ranges(looks), scan_maximum_recorded=bool(looks.scan_max_abs_hu.notna().mean() > .5),
         confidence=confidence, calibration=_calibration(p, y, patients, confidence, seed))
 

@@ -75,7 +75,7 @@ def scoreboard(cases: Iterable[Case], steps: int = 16, empty: bool = True) -> pd
             rows.append(who | each.mean().to_dict())
     return _board(pd.DataFrame(rows))
 
-# %% ../../nbs/explain/05_scoreboard.ipynb #18ab1c2f
+# %% ../../nbs/explain/05_scoreboard.ipynb #23bfde04
 CONTROLS = ('random', 'centre', 'edges', 'oracle', 'ones')
 LOCALISATION = ('pointing', 'rank', 'iou', 'auc', 'mass', 'reader_mass', 'core')
 FAITHFULNESS = ('gap', 'gap50', 'road', 'deletion', 'insertion', 'ad_50', 'ad_15', 'ic_50', 'ic_15',
@@ -113,7 +113,7 @@ def against_control(
     better = np.where(t.metric.isin(LESS_IS_BETTER), t.difference < 0, t.difference > 0)
     return t.assign(beats=better & (t.p_holm < .05))
 
-# %% ../../nbs/explain/05_scoreboard.ipynb #daf51517
+# %% ../../nbs/explain/05_scoreboard.ipynb #2b1dbd9a
 def standing(boards: dict[str, pd.DataFrame], metric: str = 'gap') -> pd.DataFrame:
     "Mean of a score, explainer x board: the scoreboards of several ways of removing, side by side."
     return pd.DataFrame({k: _board(b).groupby('explainer', sort=False)[metric].mean() for k, b in boards.items()})

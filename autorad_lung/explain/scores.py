@@ -217,8 +217,8 @@ def removal_correlation(m, keep: np.ndarray, values: np.ndarray, whole: float, l
     def row(n):
         a, b = total[size == n], lost[size == n]
         flat = any(np.ptp(x) <= 1e-12 * np.abs(x).max() for x in (a, b))
-        of = lambda f: np.nan if flat else float(f(a, b).statistic)
-        return dict(removed=int(n), subsets=len(a), pearson=of(stats.pearsonr), spearman=of(stats.spearmanr))
+        of = lambda *x: np.nan if flat else float(np.corrcoef(x)[0, 1])
+        return dict(removed=int(n), subsets=len(a), pearson=of(a, b), spearman=of(*map(stats.rankdata, (a, b))))
     sizes, often = np.unique(size, return_counts=True)
     columns = ['removed', 'subsets', 'pearson', 'spearman']
     return pd.DataFrame([row(n) for n in sizes[often >= least]], columns=columns)

@@ -41,13 +41,14 @@ class Explainer:
         if lacks := sorted(self.needs - seen.has):
             raise CompanionError(f'{self.name} needs {" and ".join(LACKS.get(k, k) for k in lacks)}: not here',
                                  f'{seen.name} in {seen.tower.name}', 'use another explainer, such as similarity')
-        made, asked = np.asarray(self.make(seen), float), (3, *seen.shape)
-        if made.shape != asked[not self.per_class:]:
-            raise CompanionError(f'the map of {self.name} is {made.shape}, and {asked[not self.per_class:]} was asked for',
-                                 seen.name, 'give one value a patch and class')
+        made, asked = np.asarray(self.make(seen), float), (3, *seen.shape)[not self.per_class:]
+        if made.shape != asked:
+            raise CompanionError(f'the map of {self.name} is {made.shape}, and {asked} was asked for', seen.name,
+                                 'give one value a patch and class')
         if not np.isfinite(made).all():
-            raise CompanionError(f'the map of {self.name} has values that are not finite', seen.name, 'mend the explainer')
-        return np.broadcast_to(made, asked).copy()
+            raise CompanionError(f'the map of {self.name} has values that are not finite', seen.name,
+                                 'mend the explainer')
+        return np.broadcast_to(made, (3, *seen.shape)).copy()
 
 EXPLAINERS: dict[str, Explainer] = {}
 
@@ -112,12 +113,13 @@ def grad_cam(seen: Seen, layer: str | int = 'last', positive: bool = False) -> n
     return maps.clip(0) if positive else maps
 
 for _layer in LAYERS:
-    explainer(f'gradxinput@{_layer}', f'gradient times state, {_layer}', 'gradients')(partial(grad_x_input, layer=_layer))
-    explainer(f'gradcam@{_layer}', f'mean gradient times state, {_layer}', 'gradients')(partial(grad_cam, layer=_layer))
+    for _name, _make, _says in (('gradxinput', grad_x_input, 'gradient'), ('gradcam', grad_cam, 'mean gradient')):
+        _add = explainer(f'{_name}@{_layer}', f'{_says} times state, {_layer}', 'gradients')
+        _add(partial(_make, layer=_layer))
 
 # %% ../../nbs/explain/02_explainers.ipynb #fa8bb9a7
 def rolled(attention: list, heads: str = 'mean', discard: float = 0.) -> np.ndarray:
-    "Attention (heads, T, T) of each block -> what reaches the mean token (T,), summing to 1; `discard` the lowest share."
+    "Attention (heads, T, T) of each block -> what reaches the mean (T,), summing to 1; `discard` the lowest share."
     product = None
     for a in attention:
         a = getattr(np, heads)(a, axis=0)

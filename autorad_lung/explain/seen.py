@@ -146,10 +146,10 @@ class Head:
             z = z / (length.detach() if fixed else length)
         return self.factor * z @ text.T
 
-# %% ../../nbs/explain/01_seen.ipynb #fc8dd81e
+# %% ../../nbs/explain/01_seen.ipynb #0f39a923
 @dataclass(frozen=True, eq=False)
-class Seen:
-    "One nodule as the picture path sees it: S the picture's side, T = rows x columns patches, D the tower's width."
+class _Given:
+    "What is given of a nodule: S the picture's side, T = rows x columns patches, D the tower's width."
     name: str               # the nodule's id, from which masks and noise are drawn
     picture: np.ndarray     # (S, S) in [0, 1]
     base: np.ndarray        # (S, S), mean picture of the rows that the model learnt from
@@ -170,6 +170,18 @@ class Seen:
         "The class that the model says."
         return int(self.parts().sum((1, 2)).argmax())
 
+    def parts(self) -> np.ndarray:
+        """What each patch adds to each logit (3, rows, columns). Exact; only what a probe's limit of a standardised
+        column (`feature_clip`) cut off is nobody's, and spread evenly."""
+        pooled, h = self.tokens.mean(0), self.head
+        added = h.factor / len(self.tokens) / h.length(pooled) * (h.text @ h.projected(self.tokens).T)
+        with torch.inference_mode(): whole = h(torch.from_numpy(pooled[None])).numpy()[0]
+        return (added + ((whole - added.sum(1)) / len(self.tokens))[:, None]).reshape(3, *self.shape)
+
+# %% ../../nbs/explain/01_seen.ipynb #de481680
+@dataclass(frozen=True, eq=False)
+class _Asked(_Given):
+    "The same, with a tower that answers."
     @property
     def has(self) -> frozenset:
         "What an explainer may ask for here."
@@ -210,6 +222,10 @@ class Seen:
             self.count['forwards'] += len(keep)
             return self.head(torch.cat(out)).numpy()
 
+# %% ../../nbs/explain/01_seen.ipynb #86a2fc95
+@dataclass(frozen=True, eq=False)
+class Seen(_Asked):
+    "One nodule as the picture path sees it: S the picture's side, T = rows x columns patches, D the tower's width."
     def without(self, keep: np.ndarray, how: str) -> np.ndarray:
         "Patches kept (B, T) bool -> logits (B, 3), the others removed by one of `OPERATORS`."
         if how == 'drop': return self.dropped(keep)
@@ -241,15 +257,7 @@ class Seen:
             self.count['backwards'] += 1
         return [torch.stack(g).double().numpy() for g in zip(*found)]
 
-    def parts(self) -> np.ndarray:
-        """What each patch adds to each logit (3, rows, columns). Exact; only what a probe's limit of a standardised
-        column (`feature_clip`) cut off is nobody's, and spread evenly."""
-        pooled, h = self.tokens.mean(0), self.head
-        added = h.factor / len(self.tokens) / h.length(pooled) * (h.text @ h.projected(self.tokens).T)
-        with torch.inference_mode(): whole = h(torch.from_numpy(pooled[None])).numpy()[0]
-        return (added + ((whole - added.sum(1)) / len(self.tokens))[:, None]).reshape(3, *self.shape)
-
-# %% ../../nbs/explain/01_seen.ipynb #7e2d7516
+# %% ../../nbs/explain/01_seen.ipynb #37e13900
 def head_of(rival: Rival, dataset: Dataset, i: int) -> Head:
     "The head of a fitted model for nodule i, its sentences computed. A `CompanionError` where it has none such."
     a = rival.arrays
@@ -272,13 +280,14 @@ def refuse_unseen(t: Tower):
     if t.pool != 'mean of tokens': refuse(f'{t.name} does not mean-pool: its vector is its {t.pool}')
     encoders.refuse_views(t)
 
-# %% ../../nbs/explain/01_seen.ipynb #0e299fb6
+# %% ../../nbs/explain/01_seen.ipynb #2ce3099a
 def _own_logits(rival: Rival, dataset: Dataset, i: int) -> np.ndarray:
     "Logits (3,) as the model itself gives them, less their mean."
     if isinstance(rival, Prompted): z = rival.logits(*rival.inputs(dataset, np.array([i]))).double().numpy()[0]
     else: z = np.log(rival.predict(dataset, np.array([i]))[0].clip(1e-300))
     return z - z.mean()
 
+# %% ../../nbs/explain/01_seen.ipynb #9c2b89de
 def _refuse_other(seen: Seen, rival: Rival, dataset: Dataset, i: int):
     "A `CompanionError` where what is seen gives other logits than the model."
     found, own = seen.parts().sum((1, 2)), _own_logits(rival, dataset, i)
@@ -314,7 +323,7 @@ def seen_of(
         found.append(seen)
     return found
 
-# %% ../../nbs/explain/01_seen.ipynb #575987e0
+# %% ../../nbs/explain/01_seen.ipynb #51457c16
 def reader_share(nodule: Nodule, protocol: Protocol, size: int) -> np.ndarray:
     "The readers' outlines in the crop that `preprocessing.prepare` makes, their mean (size, size) in [0, 1]."
     m = consensus(nodule.masks, protocol.consensus)
@@ -323,7 +332,7 @@ def reader_share(nodule: Nodule, protocol: Protocol, size: int) -> np.ndarray:
     mean, centre = nodule.masks[:, k].mean(0), np.argwhere(m[k]).mean(0)
     return crop_square(mean, centre, side, nodule.spacing_mm[1:], size, 0.)[0]
 
-# %% ../../nbs/explain/01_seen.ipynb #502d49dc
+# %% ../../nbs/explain/01_seen.ipynb #6d16fa33
 def picture_matters(rival: Rival, dataset: Dataset, rows, draws: int = 5, seed: int = 0) -> dict:
     """Macro-AUC of some nodules with their own pictures ('true'), with one another's ('swapped', the mean of some
     draws) and with the mean picture's embedding ('mean'), and the shares of answers that change; sentences fixed."""

@@ -106,6 +106,7 @@ def _load(t: Tower, store: Store) -> nn.Module:
 
 # %% ../../nbs/towers/09_encoders.ipynb #fc1d74d6
 @functools.lru_cache(maxsize=4)
+@torch.inference_mode(False)     # kept for all who come: also for those who need gradients
 def _image_tower(name: str, root: str) -> nn.Module: return _load(tower(name, 'image'), Store(root))
 
 def load_image_tower(name: str, store: Store) -> nn.Module:

@@ -540,6 +540,7 @@ def predict(
 ) -> pd.DataFrame:                      # one row a nodule: p_*, calibrated_*, most_likely, set, notices, problem
     """Three probabilities for each nodule, raw and calibrated,
     and a set of classes that holds the true one with the given confidence."""
+    if not isinstance(model, Trained): _check_folder(Path(model))
     _check_paths(image, mask, csv, out)      # before a tower is read
     t = load_model(model, store)
     confidence = t.about['confidence'] if confidence is None else confidence

@@ -102,21 +102,14 @@ def whitening(
     rows = rows[:k] * np.sign(np.take_along_axis(rows[:k], np.abs(rows[:k]).argmax(1)[:, None], 1))
     return (rows / (s[:k, None] / len(z) ** .5)).T
 
-# %% ../nbs/05_model.ipynb #1360db39
-class Prompted(Network):
-    "A learner of prompts, conditioned on one part of the dataset or on none."
-    module = AutoRadLung
-
+# %% ../nbs/05_model.ipynb #89dbcc13
+class _Read(Network):
+    "What a learner of prompts reads of a dataset, scaled by what it learnt from."
     def __init__(self, part: str | None, protocol: Protocol, store: Store, shuffled: bool = False,
                  changes: dict | None = None):
         super().__init__(protocol.replace(**(changes or {})), store)
         self.part, self.shuffled = part, shuffled
         self.parts = tuple(sorted({'embedding', part} - {None}))
-
-    def fit(self, dataset, train, val, seed=0):
-        self.arrays = Scale.fit(dataset.part('embedding', train)).arrays('image')
-        if self.part: self._fit_known(dataset, train)
-        return self._build(seed)
 
     def _fit_known(self, dataset: Dataset, train: np.ndarray):
         "What the MetaNet reads: its scale, and the basis of its components where the protocol asks for some."
@@ -125,23 +118,11 @@ class Prompted(Network):
         self.arrays |= known.arrays('known')
         if k := self.protocol.components: self.arrays['known.basis'] = whitening(known(rows), k)
 
-    def descend(self, dataset, train, val, seed=0, checkpoint=None):
-        return descent.descend(self, dataset, train, val, seed, checkpoint)
-
-    def _build(self, seed: int = 0):
-        self.net = begin(self.module(self.text_tower(), *self._widths(), self.protocol), seed)
-        return self
-
     def _widths(self) -> list[int | None]:
         "Width of the embedding, and of what the MetaNet reads."
         means = [self.arrays.get(f'{n}.mean') for n in ('image', 'known')]
         image, known = [None if m is None else len(m) for m in means]
         return [image, self.arrays['known.basis'].shape[1] if 'known.basis' in self.arrays else known]
-
-    def text_tower(self) -> TextTower:
-        "In the net's number type: the tower's own; with `amp`, which makes bfloat16 of float32, that."
-        text = load_text_tower(self.protocol.text_tower, self.store)
-        return text.to(torch.float32) if self.protocol.amp else text
 
     def inputs(self, dataset: Dataset, idx: np.ndarray) -> tuple[Tensor, Tensor | None]:
         "Standardised image embeddings (n, D) and what the MetaNet is fed (n, F)."
@@ -160,6 +141,28 @@ class Prompted(Network):
     def _given(self, x: np.ndarray) -> Tensor:
         "Numbers for the net, in its own number type: float64 with a small text tower, else float32."
         return torch.from_numpy(x).to(self.net.project.weight.dtype)
+
+# %% ../nbs/05_model.ipynb #1360db39
+class Prompted(_Read):
+    "A learner of prompts, conditioned on one part of the dataset or on none."
+    module = AutoRadLung
+
+    def fit(self, dataset, train, val, seed=0):
+        self.arrays = Scale.fit(dataset.part('embedding', train)).arrays('image')
+        if self.part: self._fit_known(dataset, train)
+        return self._build(seed)
+
+    def descend(self, dataset, train, val, seed=0, checkpoint=None):
+        return descent.descend(self, dataset, train, val, seed, checkpoint)
+
+    def _build(self, seed: int = 0):
+        self.net = begin(self.module(self.text_tower(), *self._widths(), self.protocol), seed)
+        return self
+
+    def text_tower(self) -> TextTower:
+        "In the net's number type: the tower's own; with `amp`, which makes bfloat16 of float32, that."
+        text = load_text_tower(self.protocol.text_tower, self.store)
+        return text.to(torch.float32) if self.protocol.amp else text
 
 # %% ../nbs/05_model.ipynb #a86a7398
 CoOp, CoCoOp, AutoRad = (partial(Prompted, part) for part in (None, 'embedding', 'radiomics'))

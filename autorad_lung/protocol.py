@@ -204,7 +204,11 @@ class Protocol(_Open):
     def key(self, *stages: str) -> str:
         "Hash of the fields of some stages; of all but the name where none is given."
         if stages: return content_key(self.stage(*stages))
-        return content_key({f.name: getattr(self, f.name) for f in self._counted() if f.name != 'name'})
+        return content_key({k: v for k, v in self.asdict().items() if k != 'name'})
+
+    def asdict(self) -> dict:
+        "Name -> value, for a record: without fields that came later and have their defaults."
+        return {f.name: getattr(self, f.name) for f in self._counted()}
 
     def _counted(self) -> list[dataclasses.Field]:
         "All fields but those that came later and have their defaults."

@@ -50,7 +50,7 @@ encoders = Later('towers.encoders')   # torch with it: for those that read a tow
 def depends_on(name: str, rival: Rival, rows: str, protocol: Protocol, store: Store) -> list:
     "What a fit depends on, but for fold and seed; `rows` is the key of the dataset's parts that it reads."
     settings, by = rival.protocol.stage(*rival.stages), versions(*rival.libraries)
-    depends = ['run', RECIPE, name, rows, settings, protocol.inner_fraction, by]
+    depends = ['run', RECIPE, name, rows, settings, protocol.inner_fraction, by, *rival.besides]
     if 'text tower' not in rival.stages: return depends
     t = tower(rival.protocol.text_tower, 'text')      # other weights under the same name are another run
     made_by = encoders.GAINS if t.made_here else encoders.weights_key(encoders.tower_folder(t, store))

@@ -26,6 +26,7 @@ class Rival:
     parts: tuple = ()      # of the dataset
     stages: tuple = ()     # of the protocol
     libraries: tuple = ('numpy', 'scikit-learn')   # whose versions its numbers depend on
+    besides: tuple = ()    # what else they depend on
 
     def __init__(self, protocol: Protocol, store: Store):
         self.protocol, self.store, self.arrays = protocol, store, {}

@@ -7,7 +7,7 @@ __all__ = ['LIBRARIES', 'STEPS', 'ZERO', 'FORMAT', 'RECORD', 'AGAIN', 'installed
            'record_of', 'write_run', 'read_record', 'read_run']
 
 # %% ../../nbs/published/00_record.ipynb #fbdfa83c
-import dataclasses, importlib.metadata, json, os, platform
+import importlib.metadata, json, os, platform
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -94,7 +94,7 @@ def record_of(study: Study) -> dict:
     "What a run says of itself. No path, no time: the same run gives the same."
     inside = study.inside
     about = dict(format=FORMAT, source=study.source, preset=study.preset, quick=study.quick)
-    about |= dict(protocol=dataclasses.asdict(study.protocol), protocol_hash=study.protocol.key())
+    about |= dict(protocol=study.protocol.asdict(), protocol_hash=study.protocol.key())
     about |= dict(data=_source(study), cohort=_cohort(inside), folds=folds_hash(inside), features=_features(study))
     versions = {'python': platform.python_version()} | installed(*LIBRARIES, 'autorad-lung')
     about |= dict(versions=versions, machine=machine() | {'workers': study.workers or default_workers()})

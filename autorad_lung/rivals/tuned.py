@@ -38,30 +38,17 @@ def trial_settings(
     return [{}] + [draw() for _ in range(n - 1)]
 
 # %% ../../nbs/rivals/04_tuned.ipynb #095fc952
-class Tuned(Rival):
-    "A learner of prompts, with the open choices that did best on inner patients."
+class _Search(Rival):
+    "The trials of a learner of prompts on inner patients, each kept by what it depends on."
     def __init__(self, name: str, protocol: Protocol, store: Store):
         super().__init__(protocol, store)
         self.name, self.asked, self.rival = name, protocol, open_model(name, protocol, store)
         self.parts, self.libraries = self.rival.parts, self.rival.libraries
-        self.stages = (*self.rival.stages, 'tuning')
-
-    def fit(self, dataset, train, val, seed=0):
-        self._take(0)
-        self.rival.fit(dataset, train, val, seed)
-        return self
+        self.stages, self.besides = (*self.rival.stages, 'tuning'), (SPACE, PATIENCE)
 
     def _open(self, trial: int) -> Rival:
         "The rival with the settings of one trial."
         return open_model(self.name, self.asked.replace(**trial_settings(self.asked.trials)[trial]), self.store)
-
-    def _take(self, trial: int):
-        self.trial, self.rival = trial, self._open(trial)
-        self.protocol = self.rival.protocol
-
-    def descend(self, dataset, train, val, seed=0, checkpoint=None):
-        self._take(int(np.argmin(self.losses(dataset, np.sort(np.concatenate([train, val]))))))
-        return self.rival.fit(dataset, train, val, seed).descend(dataset, train, val, seed, checkpoint)
 
     def losses(self, dataset: Dataset, rows: np.ndarray) -> list[float]:
         "Least loss of each trial on inner patients of the rows, whose other patients it learns from."
@@ -84,6 +71,22 @@ class Tuned(Rival):
                     write_arrays(f/'loss.safetensors', {'val_loss': curve.val_loss.to_numpy(float)})
                 checkpoint.unlink(missing_ok=True)
         return float(load_file(self.store.folder('trial', key)/'loss.safetensors')['val_loss'].min())
+
+# %% ../../nbs/rivals/04_tuned.ipynb #937ce10f
+class Tuned(_Search):
+    "A learner of prompts, with the open choices that did best on inner patients."
+    def _take(self, trial: int):
+        self.trial, self.rival = trial, self._open(trial)
+        self.protocol = self.rival.protocol
+
+    def fit(self, dataset, train, val, seed=0):
+        self._take(0)
+        self.rival.fit(dataset, train, val, seed)
+        return self
+
+    def descend(self, dataset, train, val, seed=0, checkpoint=None):
+        self._take(int(np.argmin(self.losses(dataset, np.sort(np.concatenate([train, val]))))))
+        return self.rival.fit(dataset, train, val, seed).descend(dataset, train, val, seed, checkpoint)
 
     def predict(self, dataset, idx): return self.rival.predict(dataset, idx)
 

@@ -339,7 +339,7 @@ def describe(
     enough(len(held), confidence)
     looks = _looks(study, rows)
     return dict(
-        format=FORMAT, model=model, protocol=dataclasses.asdict(study.protocol), seed=seed, hold_out=hold_out,
+        format=FORMAT, model=model, protocol=study.protocol.asdict(), seed=seed, hold_out=hold_out,
         feature_names=list(d.feature_names) if 'radiomics' in rival.parts else [],
         towers=about_towers(rival, study.protocol), cohort=d.key(),
         source=dict(name=study.source, caption=study.made_of, simulated=study.source == 'phantom'),

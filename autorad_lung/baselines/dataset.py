@@ -88,4 +88,5 @@ class Scale:
 
     @classmethod
     def of(cls, arrays: dict, name: str) -> 'Scale':
-        return cls(**{k: arrays[f'{name}.{k}'] for k in ('median', 'mean', 'inverse', 'clip')})
+        median, mean, inverse, clip = (arrays[f'{name}.{k}'] for k in ('median', 'mean', 'inverse', 'clip'))
+        return cls(median, mean, inverse, float(np.squeeze(clip)))    # files keep a number as a row of one

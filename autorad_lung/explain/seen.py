@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 import numpy as np
 import torch
+from scipy.linalg import solveh_banded
 from scipy.ndimage import gaussian_filter
-from scipy.sparse import csc_matrix
-from scipy.sparse.linalg import spsolve
 from torch import Tensor, nn
 
 # %% ../../nbs/explain/01_seen.ipynb #a158dc47
@@ -41,21 +40,26 @@ def impute(
     known: np.ndarray,     # (H, W) bool
 ) -> np.ndarray:           # (H, W) float64
     """The picture with each unknown pixel the mean of its neighbours (edges count twice as much as corners), all
-    at once: one sparse system. Nothing known: the picture's mean."""
-    out, (h, w), (y, x) = picture.astype(float), picture.shape, np.nonzero(~known)
-    if not known.any(): return np.full((h, w), out.mean())
-    number = np.zeros((h, w), int)
-    number[y, x] = np.arange(len(y))
-    total, right, at = np.zeros(len(y)), np.zeros(len(y)), []
+    at once: a system of one row a pixel, whose neighbours lie near it, so that it is solved within its band. Nothing
+    known: the picture's mean."""
+    out, (y, x) = picture.astype(float), np.nonzero(~known)
+    if not known.any(): return np.full(known.shape, out.mean())
+    if not len(y): return out
+    inside, told, given = np.pad(np.ones(known.shape), 1), np.pad(known * 1., 1), np.pad(out, 1)
+    number = np.full(inside.shape, -1)
+    number[y + 1, x + 1] = np.arange(len(y))
+    total, right, below = np.zeros(len(y)), np.zeros(len(y)), []
     for (dy, dx), share in AROUND.items():
-        there = (0 <= y + dy) & (y + dy < h) & (0 <= x + dx) & (x + dx < w)
-        ny, nx = (y + dy).clip(0, h - 1), (x + dx).clip(0, w - 1)
-        total += share * there
-        right += np.where(there & known[ny, nx], share * out[ny, nx], 0)
-        [open_] = np.nonzero(there & ~known[ny, nx])
-        at.append((np.full(len(open_), -share), open_, number[ny, nx][open_]))
-    values, rows, columns = (np.concatenate(v) for v in zip(*at, (total, *2 * [np.arange(len(y))])))
-    if len(y): out[y, x] = spsolve(csc_matrix((values, (rows, columns))), right)
+        at = y + 1 + dy, x + 1 + dx
+        total += share * inside[at]
+        right += share * told[at] * given[at]
+        if (dy, dx) > (0, 0):
+            [there] = np.nonzero(number[at] >= 0)
+            below.append((number[at][there] - there, there, share))
+    band = np.zeros((1 + max(far.max(initial=0) for far, *_ in below), len(y)))
+    band[0] = total
+    for far, there, share in below: band[far, there] = -share
+    out[y, x] = solveh_banded(band, right, lower=True, overwrite_ab=True, overwrite_b=True, check_finite=False)
     return out
 
 # %% ../../nbs/explain/01_seen.ipynb #387a8fc9
@@ -108,7 +112,7 @@ def mask_pools(name: str, patches: int, n: int = 128) -> np.ndarray:
     return np.array(pools)
 
 # %% ../../nbs/explain/01_seen.ipynb #a4f72b97
-TOGETHER = 64   # pictures in one pass
+TOGETHER = 16   # pictures in one pass: what the processor keeps near
 
 @dataclass(frozen=True, eq=False)
 class Walk:
@@ -301,7 +305,7 @@ def seen_of(
     pictures: Rows,         # their 'image' and 'mask' (N, S, S), in the same order
     rows,                   # which nodules
     train,                  # rows whose mean picture stands in for what is removed: those the model learnt from
-    shares: np.ndarray | None = None,   # (N, S, S), `reader_share` of each; None: the consensus mask
+    shares=None,            # of each row `reader_share` (S, S), by its number; None: the consensus mask
 ) -> list[Seen]:
     "Nodules as a model's picture path sees them. A `CompanionError` where the path is no mean of patches."
     t, images = tower(rival.protocol.image_tower, 'image'), pictures.arrays['image']

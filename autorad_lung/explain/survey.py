@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TOLD', 'POOLED', 'DRAWS', 'SURVEY', 'STANDARD', 'COSTS', 'SCORES', 'chosen', 'drawn', 'drawn_table', 'shown',
-           'maps_of', 'case_of', 'judge', 'Asked', 'single', 'survey', 'board']
+           'maps_of', 'case_of', 'judge', 'Asked', 'single', 'ExplainedRow', 'crops', 'explained_row', 'survey',
+           'placed', 'board']
 
 # %% ../../nbs/explain/08_survey.ipynb #98e66b54
 import copy
@@ -17,7 +18,7 @@ from ..baselines.dataset import Dataset
 from . import sanity
 from .explainers import EXPLAINERS, Explainer, random_map
 from .scoreboard import Case, LOCALISATION, judged
-from .scores import asked, remembered, zones_by_pixel
+from .scores import localisation, remembered, zones_by_pixel
 from .seen import Seen, seen_of
 from ..preprocessing import consensus, crop_square, equivalent_diameter_mm, slice_index
 from ..protocol import Protocol
@@ -107,8 +108,8 @@ def judge(seen: Seen, maps: dict, how: str, zones=None, steps: int = 10) -> pd.D
     t.loc[t.index.isin(TOLD), place] = np.nan
     return t.assign(sparsity=[sanity.pace_sparsity(m if m.ndim == 2 else m[0]) for m in maps.values()])
 
-# %% ../../nbs/explain/08_survey.ipynb #0f2b8b2b
-SURVEY = 1                          # raise it when the code of a row changes its results
+# %% ../../nbs/explain/08_survey.ipynb #7c72c24f
+SURVEY = 3                          # raise it when the code of a row changes its results
 STANDARD = ('random', 'centre', 'edges', 'oracle', 'ones', 'similarity', 'cosine', 'gradxinput@last', 'gradcam@last',
             'gradcam@first', 'attention', 'rollout', 'chefer', 'relevance', 'occlusion', 'roi', 'rise', 'kshap')
 COSTS = ('forwards', 'backwards', 'seconds', 'random_logit')
@@ -136,8 +137,8 @@ def single(seen: Seen) -> Seen:
 
 _SINGLE, _OPEN = {}, {}             # of this process: the last tower, and the last fold's model
 
-# %% ../../nbs/explain/08_survey.ipynb #e2a7d2cd
-class _Row:
+# %% ../../nbs/explain/08_survey.ipynb #8010e2fb
+class ExplainedRow:
     "Picklable: row number of the dataset -> the nodule's maps, scores and costs."
     def __init__(self, ask: Asked, data: Dataset, pictures: Rows, outlines: Rows, protocol, root: str, key: str):
         self.ask, self.data, self.pictures, self.outlines = ask, data, pictures, outlines
@@ -154,16 +155,20 @@ class _Row:
         [seen] = seen_of(found[0], self.data, self.pictures, [i], found[1], {i: share})
         return single(seen)
 
+    def zones(self, i: int, shape) -> np.ndarray:
+        readers, count = int(self.outlines.table.readers.iloc[i]), self.outlines.arrays['count'][i]
+        return zones_by_pixel(np.arange(readers)[:, None, None] < count, *shape)
+
     def __call__(self, i: int) -> dict:
         torch.set_num_threads(1)
         seen, fold = self.seen(i), int(self.data.table.fold.iloc[i])
-        readers, count = int(self.outlines.table.readers.iloc[i]), self.outlines.arrays['count'][i]
-        zones = zones_by_pixel(np.arange(readers)[:, None, None] < count, *seen.shape)
+        zones = self.zones(i, seen.shape)
         maps, costs = maps_of(seen, self.ask.by_whom(fold))
-        boards = [judge(seen, maps, how, zones, self.ask.steps) for how in self.ask.operators]
+        boards = [judge(seen, maps, how, zones, self.ask.steps)[list(SCORES)] for how in self.ask.operators]
         first = np.stack([m if m.ndim == 2 else m[0] for m in maps.values()])
-        return dict(nodule_id=seen.name, said=seen.said, maps=first.astype('f4'), costs=costs[list(COSTS)].to_numpy(),
-                    scores=np.stack([b[list(SCORES)].to_numpy() for b in boards]))
+        scores = np.array(boards, float).reshape(len(boards), len(first), len(SCORES))
+        return dict(nodule_id=seen.name, said=seen.said, maps=first, cover=seen.cover, share=seen.share,
+                    zones=zones, costs=costs[list(COSTS)].to_numpy(float), scores=scores)
 
 # %% ../../nbs/explain/08_survey.ipynb #99630721
 SCORES = ('pointing', 'rank', 'iou', 'auc', 'recall', 'mass', 'reader_mass', 'core', 'ring', 'outside', 'deletion',
@@ -171,32 +176,47 @@ SCORES = ('pointing', 'rank', 'iou', 'auc', 'recall', 'mass', 'reader_mass', 'co
           'pearson', 'spearman', 'infidelity', 'completeness_removed', 'completeness_value', 'gini', 'entropy',
           'sparsity')
 
-def _of_row(study: Study, ask: Asked, data: Dataset) -> _Row:
-    "What makes the rows, with the key that they depend on."
-    at = study.images.table.set_index('nodule_id').index.get_indexer(data.table.nodule_id)
-    images = study.images
-    pictures = Rows(images.table.iloc[at], {k: v[at] for k, v in images.arrays.items()}, images.quarantine)
+def crops(study: Study, data: Dataset) -> Rows:
+    "The study's pictures and masks in a dataset's order."
+    at, images = study.images.table.set_index('nodule_id').index.get_indexer(data.table.nodule_id), study.images
+    return Rows(images.table.iloc[at], {k: v[at] for k, v in images.arrays.items()}, images.quarantine)
+
+def explained_row(study: Study, ask: Asked, data: Dataset, pictures: Rows | None = None, kind=ExplainedRow, **more) -> ExplainedRow:
+    "What makes a row of each nodule, with the key that the rows depend on."
     outlines = drawn_table(study, data.table.nodule_id.tolist())
     key = content_key('survey', SURVEY, RECIPE, ask.model, ask.seed, study.protocol.key(),
                       data.key('embedding', 'radiomics'), outlines.table['key'].tolist())
-    return _Row(ask, data, pictures, outlines, study.protocol, str(study.store.root), key)
+    root = str(study.store.root)
+    return kind(ask, data, pictures or crops(study, data), outlines, study.protocol, root, key, **more)
 
-def survey(study: Study, ask: Asked, rows: np.ndarray, data: Dataset | None = None) -> Rows:
+def survey(study: Study, ask: Asked, rows: np.ndarray, data: Dataset | None = None, row: ExplainedRow | None = None,
+           stage: str = 'survey') -> Rows:
     """Nodules of a study (rows of its dataset), each explained by the model that never saw its patient. Table:
-    nodule_id, said; arrays: maps (N, E, rows, columns) of the class said, scores (N, operators, E, `SCORES`), costs
-    (N, E, `COSTS`); those that could not be explained are in the quarantine. `data`: the dataset the models learnt
-    from, where it is not the study's."""
+    nodule_id, said; arrays: maps (N, E, rows, columns) of the class said; cover and share (N, rows, columns) of the
+    consensus and of the readers, zones (N, 3, rows, columns); scores (N, operators, E, `SCORES`), costs (N, E,
+    `COSTS`). Those that could not be explained are in the quarantine. `data`: the dataset that the models learnt from,
+    where it is not the study's; `row`: another trial of the same nodules (`explained_row`), kept under `stage`."""
     data = study.dataset if data is None else data
-    row, ids = _of_row(study, ask, data), data.table.nodule_id
+    row, ids = row or explained_row(study, ask, data), data.table.nodule_id
     who = [[e.name for e in ask.by_whom(f)] for f in range(len(ask.fitted) or 1)]
     about = dict(explainers=who[0], operators=list(ask.operators), steps=ask.steps, scores=list(SCORES), draws=DRAWS,
                  versions=versions('numpy', 'scipy', 'torch', 'transformers'))
     items = {ids.iloc[i]: int(i) for i in rows}
     keys = {n: content_key(row.key, n, about) for n in items}
     more = {'desc': f'explain {ask.model}', **study.parallel}
-    return row_table(row, items, keys, study.store, 'survey', about, part=16, **more)
+    return row_table(row, items, keys, study.store, stage, about, part=16, **more)
 
-# %% ../../nbs/explain/08_survey.ipynb #59b8cb1c
+# %% ../../nbs/explain/08_survey.ipynb #2ef2e49b
+def placed(found: Rows, ask: Asked, data: Dataset) -> pd.DataFrame:
+    "Where the maps of a survey point, by `scores.localisation`, as `scoreboard` has it; nothing of those who were told."
+    patients, names = data.table.set_index('nodule_id').patient_id, [e.name for e in ask.by_whom(0)]
+    def one(n, name, m):
+        i, a = found.table.nodule_id.iloc[n], found.arrays
+        where = localisation(m, a['cover'][n], a['share'][n], a['zones'][n], i)
+        if name in TOLD: where = dict.fromkeys(where, np.nan)
+        return dict(nodule_id=i, explainer=name, patient_id=patients[i]) | where
+    return pd.DataFrame([one(n, *x) for n, maps in enumerate(found.arrays['maps']) for x in zip(names, maps)])
+
 def board(found: Rows, ask: Asked, data: Dataset, how: str) -> pd.DataFrame:
     "A survey's scores under one way of removing, as `scoreboard` has them: a row a nodule and explainer."
     who, names = data.table.set_index('nodule_id'), [e.name for e in ask.by_whom(0)]

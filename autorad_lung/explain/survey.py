@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
+from threadpoolctl import threadpool_limits
 from ..artifacts import Rows, Store, content_key, row_table, versions
 from ..baselines.dataset import Dataset
 from . import sanity
@@ -135,7 +136,7 @@ def single(seen: Seen) -> Seen:
         _SINGLE.clear(); _SINGLE[id(seen.model)] = copied     # the first is kept, so that its number is nobody else's
     return replace(seen, model=copied[1])
 
-_SINGLE, _OPEN = {}, {}             # of this process: the last tower, and the last fold's model
+_SINGLE, _OPEN = {}, {}             # of this process: the last tower, and the models of the folds
 
 # %% ../../nbs/explain/08_survey.ipynb #8010e2fb
 class ExplainedRow:
@@ -150,7 +151,8 @@ class ExplainedRow:
         if (found := _OPEN.get((self.key, fold))) is None:
             rival = fitted(self.ask.model, self.data, p, store, self.ask.seed, fold)
             found = rival, split(self.data, fold, p.inner_fraction, self.ask.seed)[0]
-            _OPEN.clear(); _OPEN[self.key, fold] = found
+            if len(_OPEN) > 9: _OPEN.clear()
+            _OPEN[self.key, fold] = found
         share = self.outlines.arrays['count'][i] / self.outlines.table.readers.iloc[i]
         [seen] = seen_of(found[0], self.data, self.pictures, [i], found[1], {i: share})
         return single(seen)
@@ -161,6 +163,9 @@ class ExplainedRow:
 
     def __call__(self, i: int) -> dict:
         torch.set_num_threads(1)
+        with threadpool_limits(1): return self.row(i)     # small systems: threads would wait for one another
+
+    def row(self, i: int) -> dict:
         seen, fold = self.seen(i), int(self.data.table.fold.iloc[i])
         zones = self.zones(i, seen.shape)
         maps, costs = maps_of(seen, self.ask.by_whom(fold))

@@ -7,19 +7,18 @@ __all__ = ['CORNER', 'READS', 'MOVES', 'NOISE', 'CONTEXTS', 'tokens_of', 'otherw
            'drawn_anew', 'CascadeRow', 'disturbed', 'disturbed_table', 'StableRow', 'kept_pixels', 'in_context',
            'context_dataset']
 
-# %% ../../nbs/explain/09_trials.ipynb #aeb46182
-import copy, dataclasses
+# %% ../../nbs/explain/09_trials.ipynb #33b58f2b
+import copy
 from dataclasses import replace
-from functools import lru_cache
 import numpy as np
 import pandas as pd
 import torch
-from scipy.ndimage import distance_transform_edt
-from ..artifacts import CompanionError, Rows, Store, content_key, pmap, row_table, versions
+from threadpoolctl import threadpool_limits
+from ..artifacts import Rows, Store, content_key, pmap, row_table, versions
 from ..baselines.dataset import Dataset
 from . import sanity
 from .explainers import Explainer
-from .seen import Seen, by_patch, impute, seed_of
+from .seen import Seen, impute, seed_of
 from .survey import Asked, ExplainedRow, chosen, crops, explained_row, shown, single
 from ..preprocessing import prepare
 from ..questions.robustness import KINDS, alter
@@ -28,7 +27,6 @@ from ..towers import encoders
 from ..towers.reading import pixels
 from ..towers.towers import tower
 from ..towers.weights import draw
-from ..training import cross_validate_all
 
 # %% ../../nbs/explain/09_trials.ipynb #122edb44
 def tokens_of(model, picture: np.ndarray, t) -> np.ndarray:
@@ -66,8 +64,7 @@ def _grid(t, store: Store) -> int:
 
 class PlantedRow(ExplainedRow):
     "A nodule with the square: where each map of *malignant* has it, and whether the square decides."
-    def __call__(self, i: int) -> dict:
-        torch.set_num_threads(1)
+    def row(self, i: int) -> dict:
         seen = self.seen(i)
         keep = np.ones(seen.shape, bool)
         keep[CORNER] = False
@@ -77,7 +74,7 @@ class PlantedRow(ExplainedRow):
         return dict(nodule_id=seen.name, said=seen.said, without=without, found=found, picture=seen.picture,
                     maps=np.stack(maps).astype('f4'))
 
-# %% ../../nbs/explain/09_trials.ipynb #f48fa904
+# %% ../../nbs/explain/09_trials.ipynb #fedcbe06
 READS = {'similarity': 'head', 'cosine': 'head', 'attention': 'head', 'gradxinput@last': 'last block',
          'gradcam@last': 'last block'}      # explainer -> the last stage that it can feel; others feel all
 
@@ -106,8 +103,7 @@ def drawn_anew(seen: Seen, seed: int = 0):
 
 class CascadeRow(ExplainedRow):
     "Each explainer's map after each stage, laid beside its own: spearman and the rise of entropy."
-    def __call__(self, i: int) -> dict:
-        torch.set_num_threads(1)
+    def row(self, i: int) -> dict:
         seen, each = self.seen(i), self.ask.by_whom(int(self.data.table.fold.iloc[i]))
         c, later = seen.said, {}
         for stage, now in drawn_anew(seen): later[stage] = {e.name: map_of(now, e, c) for e in each}
@@ -117,7 +113,7 @@ class CascadeRow(ExplainedRow):
             return t[['spearman', 'entropy', 'valid']].to_numpy(float)
         return dict(nodule_id=seen.name, said=c, alike=np.stack([column(e) for e in each]))
 
-# %% ../../nbs/explain/09_trials.ipynb #2a468ab1
+# %% ../../nbs/explain/09_trials.ipynb #10abac43
 MOVES = ((0, 1), (0, -1), (1, 0), (-1, 0))        # (rows, columns), in patches
 NOISE = KINDS['noise'].altered
 
@@ -151,8 +147,7 @@ class StableRow(ExplainedRow):
         super().__init__(*given)
         self.pictures_of = pictures_of            # nodule_id -> (moves and levels, S, S)
 
-    def __call__(self, i: int) -> dict:
-        torch.set_num_threads(1)
+    def row(self, i: int) -> dict:
         seen, each = self.seen(i), self.ask.by_whom(int(self.data.table.fold.iloc[i]))
         c, others = seen.said, [otherwise(seen, picture=p) for p in self.pictures_of[seen.name]]
         def column(e):
@@ -162,7 +157,7 @@ class StableRow(ExplainedRow):
         kept = float(np.mean([o.said == c for o in others]))
         return dict(nodule_id=seen.name, said=c, kept=kept, stable=np.array([column(e) for e in each]))
 
-# %% ../../nbs/explain/09_trials.ipynb #e7db4b15
+# %% ../../nbs/explain/09_trials.ipynb #916f153d
 CONTEXTS = {'whole': 'the whole crop', 'nodule': 'the nodule alone', 'around': 'its surroundings alone',
             'around_disc': 'the same, a disc of its area cut out', 'around_fixed': 'the same, one disc for all',
             'elsewhere': 'a disc of its area cut out elsewhere'}
@@ -193,7 +188,8 @@ def in_context(picture: np.ndarray, mask: np.ndarray, kind: str, name: str) -> n
 class _Filled:
     "Picklable: (name, picture, mask) -> the picture in a context."
     def __init__(self, kind): self.kind = kind
-    def __call__(self, item): return in_context(*item[1:], self.kind, item[0])
+    def __call__(self, item):
+        with threadpool_limits(1): return in_context(*item[1:], self.kind, item[0])
 
 def context_dataset(study: Study, data: Dataset, kind: str) -> tuple[Dataset, np.ndarray]:
     "The dataset with embeddings of the crops in a context, and these crops (N, S, S)."

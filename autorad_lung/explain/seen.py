@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OPERATORS', 'AROUND', 'KEPT', 'TOGETHER', 'impute', 'seed_of', 'by_patch', 'removed', 'mask_pools', 'Walk', 'Head',
-           'Seen', 'head_of', 'refuse_unseen', 'seen_of', 'reader_share', 'picture_matters']
+           'gives', 'Seen', 'head_of', 'refuse_unseen', 'seen_of', 'reader_share', 'reader_outlines', 'picture_matters']
 
 # %% ../../nbs/explain/01_seen.ipynb #08b7194f
 import hashlib, math
@@ -75,12 +75,15 @@ def removed(
     picture: np.ndarray,   # (S, S) in [0, 1]
     keep: np.ndarray,      # (B, rows, columns) bool, by patch
     how: str,              # 'mean', 'blur' or 'road'
-    base: np.ndarray,      # (S, S), what 'mean' puts in
+    base: np.ndarray | None,   # (S, S), what 'mean' puts in; None: not known
     seed: int = 0,         # of road's noise: one draw a nodule, whatever is removed
 ) -> np.ndarray:           # (B, S, S)
     "The picture without some patches, as often as there are masks."
     step = [n // k for n, k in zip(picture.shape, keep.shape[1:])]
     kept = keep.repeat(step[0], 1).repeat(step[1], 2)
+    if how == 'mean' and base is None:
+        raise CompanionError('the mean picture of what the model learnt from is not known here', 'how',
+                             f'remove by {", ".join(OPERATORS[1:])}')
     if how == 'mean': return np.where(kept, picture, base)
     if how == 'blur': return np.where(kept, picture, gaussian_filter(picture.astype(float), len(picture) / 16))
     if how != 'road':
@@ -139,7 +142,7 @@ class Head:
         "Pooled tokens (B, D) -> logits (B, 3) in float64; `fixed`: the length's gradient is left out."
         mean, inverse, weight, bias, text = map(torch.from_numpy, (
             self.scale.mean, self.scale.inverse, self.weight, self.bias, self.text))
-        clip = float(self.scale.clip)
+        clip = np.asarray(self.scale.clip).item()          # of a model from a file: an array of one
         z = ((pooled.double() - mean) * inverse).clamp(-clip, clip) @ weight.T + bias
         if self.cosine:
             length = z.norm(dim=-1, keepdim=True).clamp(min=1e-12)
@@ -152,7 +155,7 @@ class _Given:
     "What is given of a nodule: S the picture's side, T = rows x columns patches, D the tower's width."
     name: str               # the nodule's id, from which masks and noise are drawn
     picture: np.ndarray     # (S, S) in [0, 1]
-    base: np.ndarray        # (S, S), mean picture of the rows that the model learnt from
+    base: np.ndarray | None # (S, S), mean picture of the rows that the model learnt from; None: not known
     cover: np.ndarray       # (rows, columns) share of each patch inside the consensus mask
     share: np.ndarray       # (rows, columns) the same, mean over the readers
     tokens: np.ndarray      # (T, D) float64, after the final norm
@@ -178,6 +181,12 @@ class _Given:
         with torch.inference_mode(): whole = h(torch.from_numpy(pooled[None])).numpy()[0]
         return (added + ((whole - added.sum(1)) / len(self.tokens))[:, None]).reshape(3, *self.shape)
 
+# %% ../../nbs/explain/01_seen.ipynb #5e123ffa
+def gives(t: Tower, cosine: bool) -> frozenset:
+    "What an explainer may ask of a tower and a head, whatever the nodule."
+    inside = ['gradients', 'attention', 'inside'] if t.cls in INSIDE else []
+    return frozenset(['tokens', 'forwards', *inside, *['sentences'] * cosine])
+
 # %% ../../nbs/explain/01_seen.ipynb #de481680
 @dataclass(frozen=True, eq=False)
 class _Asked(_Given):
@@ -185,11 +194,7 @@ class _Asked(_Given):
     @property
     def has(self) -> frozenset:
         "What an explainer may ask for here."
-        found = {'tokens', 'forwards'}
-        if self.tower.cls in INSIDE: found |= {'gradients', 'attention', 'inside'}
-        if self.head.cosine: found.add('sentences')
-        if 0 < self.cover.mean() < 1: found.add('outline')
-        return frozenset(found)
+        return gives(self.tower, self.head.cosine) | ({'outline'} if 0 < self.cover.mean() < 1 else set())
 
     @property
     def body(self) -> nn.Module:
@@ -300,14 +305,14 @@ def seen_of(
     dataset: Dataset,       # these nodules' radiomics and embeddings
     pictures: Rows,         # their 'image' and 'mask' (N, S, S), in the same order
     rows,                   # which nodules
-    train,                  # rows whose mean picture stands in for what is removed: those the model learnt from
+    train,                  # rows whose mean picture is what 'mean' puts in: those learnt from; None: not here
     shares: np.ndarray | None = None,   # (N, S, S), `reader_share` of each; None: the consensus mask
 ) -> list[Seen]:
     "Nodules as a model's picture path sees them. A `CompanionError` where the path is no mean of patches."
     t, images = tower(rival.protocol.image_tower, 'image'), pictures.arrays['image']
     refuse_unseen(t)
     with torch.inference_mode(False): model = encoders.load_image_tower(t.name, rival.store)
-    base, found = images[np.asarray(train)].mean(0, dtype=float), []
+    base, found = None if train is None else images[np.asarray(train)].mean(0, dtype=float), []
     for i in np.asarray(rows).tolist():
         with torch.inference_mode():
             given = pixels(images[[i]], t).to(getattr(torch, t.dtype))
@@ -324,13 +329,23 @@ def seen_of(
     return found
 
 # %% ../../nbs/explain/01_seen.ipynb #51457c16
-def reader_share(nodule: Nodule, protocol: Protocol, size: int) -> np.ndarray:
-    "The readers' outlines in the crop that `preprocessing.prepare` makes, their mean (size, size) in [0, 1]."
+def _framed(nodule: Nodule, protocol: Protocol, size: int) -> tuple:
+    "The slice that `preprocessing.prepare` takes, and its crop as a function of a picture (Y, X)."
     m = consensus(nodule.masks, protocol.consensus)
     k = slice_index(m, protocol.slice_rule)
     side = protocol.crop_factor * equivalent_diameter_mm(m, nodule.spacing_mm, protocol.diameter_rule, k)
-    mean, centre = nodule.masks[:, k].mean(0), np.argwhere(m[k]).mean(0)
-    return crop_square(mean, centre, side, nodule.spacing_mm[1:], size, 0.)[0]
+    centre = np.argwhere(m[k]).mean(0)
+    return k, lambda a: crop_square(a, centre, side, nodule.spacing_mm[1:], size, 0.)[0]
+
+def reader_share(nodule: Nodule, protocol: Protocol, size: int) -> np.ndarray:
+    "The readers' outlines in the crop that `preprocessing.prepare` makes, their mean (size, size) in [0, 1]."
+    k, crop = _framed(nodule, protocol, size)
+    return crop(nodule.masks[:, k].mean(0))
+
+def reader_outlines(nodule: Nodule, protocol: Protocol, size: int) -> np.ndarray:
+    "The same, each reader's own (readers, size, size) bool: at least half of the pixel."
+    k, crop = _framed(nodule, protocol, size)
+    return np.stack([crop(m[k]) >= .5 for m in nodule.masks])
 
 # %% ../../nbs/explain/01_seen.ipynb #6d16fa33
 def picture_matters(rival: Rival, dataset: Dataset, rows, draws: int = 5, seed: int = 0) -> dict:

@@ -27,7 +27,8 @@ from .. import preprocessing
 from ..artifacts import CompanionError, Rows, content_key, pmap, row_table, versions, write_arrays
 from ..artifacts import write_text
 from ..cohort.marks import ATTRIBUTES
-from ..explain.similarity import MAP_COLOURS, centred, similarity_maps
+from ..explain.explain import MAP_COLOURS, centred
+from ..explain.similarity import similarity_maps
 from ..figures.plots import COLOURS
 from .references import SITE
 from ..protocol import CLASSES, Protocol

@@ -8,7 +8,7 @@ __all__ = ['seen', 'explainers', 'CONTROL', 'ALL', 'WHERE', 'COLUMNS', 'MAP_COLO
            'stems', 'named', 'explain', 'words']
 
 # %% ../../nbs/explain/07_explain.ipynb #79a21d27
-import re, time
+import re, textwrap, time
 from functools import partial
 from pathlib import Path
 import numpy as np
@@ -140,17 +140,18 @@ def _inside(m: np.ndarray, cover: np.ndarray) -> str:
 def _row(fig, axes, s, mask, name: str, maps: np.ndarray):
     "An explainer's maps in a row of four panels."
     e, m = explainers.EXPLAINERS[name], shown(name, maps)
-    panels = [(v, f'{c}{", said" * (k == s.said)}') for k, (c, v) in enumerate(zip(CLASSES, m))]
+    panels = [(v, f'{c}{" (said)" * (k == s.said)}') for k, (c, v) in enumerate(zip(CLASSES, m))]
     if len(m) == 1: panels = [(m[0], 'all classes')]
     elif e.signed: panels.append((m[2] - m[0], 'malignant less benign'))
     bound = max(float(np.abs(v).max()) for v, _ in panels) or 1.
     for k, (ax, (v, title)) in enumerate(zip(axes, panels)):
         total = f' {v.sum():+.2f}' if e.complete else ''
-        left = '' if k else f'{name}\n{e.says}'
+        left = '' if k else textwrap.fill(f'{name}: {e.says}', 36)
         _draw(ax, shaded(s.picture, v, bound), mask, '#111111', f'{title}{total}\n{_inside(v, s.cover)}', left)
     for ax in axes[len(panels):]: ax.set_axis_off()
     scale = (-bound, MAP_COLOURS) if e.signed else (0, FOR_ONLY)
-    bar = fig.colorbar(ScalarMappable(Normalize(scale[0], bound), scale[1]), ax=axes, shrink=.8, pad=.01)
+    beside = axes[len(panels) - 1].inset_axes([1.06, .06, .06, .88])
+    bar = fig.colorbar(ScalarMappable(Normalize(scale[0], bound), scale[1]), cax=beside)
     bar.ax.tick_params(labelsize=8)
 
 # %% ../../nbs/explain/07_explain.ipynb #21ecb12d
@@ -172,8 +173,8 @@ def explanation_figure(
     p = np.exp(z := centred(s.parts().sum((1, 2))))
     told = [f'{c}: p = {v:.2f}, logit {x:+.2f}' for c, v, x in zip(CLASSES, p / p.sum(), z)]
     with style():
-        fig, axes = plate(9.6, 2.45 * (1 + len(names)) + .8, 1 + len(names), 4)
-        _draw(axes[0, 0], s.picture, mask, '#FFD400', 'the crop\n', s.name)
+        fig, axes = plate(9.9, 2.45 * (1 + len(names)) + .8, 1 + len(names), 5, width_ratios=[1, 1, 1, 1, .2])
+        _draw(axes[0, 0], s.picture, mask, '#FFD400', '\nthe crop', s.name)
         control = maps[CONTROL][0]
         _draw(axes[0, 1], shaded(s.picture, control, control.max()), mask, '#111111',
               f'control: {CONTROL}\n{_inside(control, s.cover)}')

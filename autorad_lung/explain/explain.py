@@ -151,6 +151,7 @@ def _row(fig, axes, s, mask, name: str, maps: np.ndarray):
     for ax in axes[len(panels):]: ax.set_axis_off()
     scale = (-bound, MAP_COLOURS) if e.signed else (0, FOR_ONLY)
     beside = axes[len(panels) - 1].inset_axes([1.06, .06, .06, .88])
+    beside.set_in_layout(False)                                   # the narrow column at the end keeps room for it
     bar = fig.colorbar(ScalarMappable(Normalize(scale[0], bound), scale[1]), cax=beside)
     bar.ax.tick_params(labelsize=8)
 
@@ -173,7 +174,7 @@ def explanation_figure(
     p = np.exp(z := centred(s.parts().sum((1, 2))))
     told = [f'{c}: p = {v:.2f}, logit {x:+.2f}' for c, v, x in zip(CLASSES, p / p.sum(), z)]
     with style():
-        fig, axes = plate(9.9, 2.45 * (1 + len(names)) + .8, 1 + len(names), 5, width_ratios=[1, 1, 1, 1, .2])
+        fig, axes = plate(9.9, 2.35 * (1 + len(names)) + .8, 1 + len(names), 5, width_ratios=[1, 1, 1, 1, .2])
         _draw(axes[0, 0], s.picture, mask, '#FFD400', '\nthe crop', s.name)
         control = maps[CONTROL][0]
         _draw(axes[0, 1], shaded(s.picture, control, control.max()), mask, '#111111',

@@ -172,15 +172,16 @@ def test_the_explorer_draws(run, browser):
 
 def test_an_explainer_is_chosen_and_its_control_stays(run, browser):
     browser.open(run/'report'/'explorer.html')
+    maps = ('map0', 'map1', 'map2')
     def read():
-        return {k: browser.js(f'document.getElementById("{k}").toDataURL()') for k in ('map0', 'map1', 'map2', 'control')}
+        return {k: browser.js(f'document.getElementById("{k}").toDataURL()') for k in (*maps, 'control')}
     names = browser.js('[...document.getElementById("explainer").options].map(o => o.text)')
     assert names[:2] == ['similarity', 'cosine']
     before, told = read(), browser.js('mapnote.textContent')
     assert '64 patches add up to it exactly' in told and 'control' in told
     choose(browser, explainer='1')
     after = read()
-    assert after['control'] == before['control'] and all(after[k] != before[k] for k in ('map0', 'map1', 'map2'))
+    assert after['control'] == before['control'] and all(after[k] != before[k] for k in maps)
     assert 'by cosine' in browser.js('mapnote.textContent') and 'for benign\n' in browser.js('sum0.innerText')
     browser.press('ArrowRight')                       # the next nodule, by the same explainer
     assert browser.js('E[shown].name') == 'cosine' and read()['map2'] != after['map2']

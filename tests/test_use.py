@@ -93,8 +93,8 @@ def test_new_nodules_are_explained(tree, model):
 def test_what_cannot_be_explained_is_refused_by_name(tree, model):
     blind = shutil.copytree(model, tree/'blind')
     about = json.loads((blind/'model.json').read_text())
-    (blind/'model.json').write_text(json.dumps(about | dict(model='size')))
-    for args, *said in [(('--model', blind), 'size compares no picture', 'linear_probe'),
+    (blind/'model.json').write_text(json.dumps(about | dict(model='size', towers={})))
+    for args, *said in [(('--model', blind), 'size reads no picture', 'linear_probe'),
                         (('--model', model, '--method', 'saliency'), "no explainer 'saliency'", 'gradcam@last')]:
         r = autorad('explain', *args, '--csv', tree/'new.csv', '--to', tree/'not', check=False)
         assert r.returncode == 2 and all(w in r.stderr for w in said) and 'Traceback' not in r.stderr, r.stderr

@@ -17,7 +17,6 @@ from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from ..artifacts import CompanionError, Later, Rows, Store, foreseen, pmap, write_arrays, write_text
-from ..baselines.register import MODELS
 from .scoreboard import CONTROLS
 from .scores import chance, localisation, mass, zones_by_pixel
 from ..figures.plots import Plate, finish, plate, save_figure, style
@@ -33,13 +32,9 @@ CONTROL = 'centre'                     # always drawn beside
 ALL = 'all'                            # as a method's name: whatever the tower and the model can give
 
 def refuse_blind(about: dict):
-    "A `CompanionError` for a model, by its `model.json`, that reads no picture, or not as the mean of patches."
-    name, entry = about['model'], MODELS.get(about['model'])
-    if entry is not None and not isinstance(entry, str) and 'embedding' not in getattr(entry, 'args', ()):
-        raise CompanionError(f'{name} compares no picture with sentences, and is no probe of one', 'model',
-                             'use autorad, coop, cocoop or linear_probe')
-    t = tower(about['towers']['image']['name'], 'image')
-    if t.volumes or t.pool != 'mean of tokens': seen.refuse_unseen(t)
+    "A `CompanionError` for a model, by its `model.json`, that reads no picture; torch is not loaded for it."
+    if 'image' not in about['towers']:
+        raise CompanionError(f'{about["model"]} reads no picture', 'model', 'use autorad, coop, cocoop or linear_probe')
 
 def chosen(methods, has: frozenset, where: str = '') -> list[str]:
     """Names of explainers without the control, for nodules that have these things (`Seen.has`). None: similarity and
@@ -57,9 +52,9 @@ def chosen(methods, has: frozenset, where: str = '') -> list[str]:
     return [n for n in dict.fromkeys(names) if n != CONTROL]
 
 def planned(about: dict, methods=None) -> list[str]:
-    "`chosen` for a model, by its `model.json`, after `refuse_blind`: before any weights are read."
+    "`chosen` for a model, by its `model.json`, if its tower's vector is the mean of patches: before weights are read."
     refuse_blind(about)
-    t = tower(about['towers']['image']['name'], 'image')
+    seen.refuse_unseen(t := tower(about['towers']['image']['name'], 'image'))
     has = seen.gives(t, about['model'] != 'linear_probe') | {'outline'}
     return chosen(methods, has, f'{about["model"]} on {t.name}')
 
@@ -91,7 +86,7 @@ def explained(
     methods: list[str],               # of `EXPLAINERS`, as `chosen` gives them
     zones: np.ndarray | None = None,  # (3, rows, columns) of `zones_by_pixel`, where there are several readers
 ) -> tuple[dict, list[dict]]:         # maps (3, rows, columns) by name, the control last; a row of `COLUMNS` each
-    "One nodule's maps. An explainer that fails has its problem in its row; where all of them fail, the first is raised."
+    "One nodule's maps. An explainer that fails has its problem in its row; where all fail, the first is raised."
     _refuse_outline(s)
     maps, rows, bad = {}, [], []
     for name in [*methods, CONTROL]:
@@ -230,7 +225,8 @@ def explain(
     numbers: bool = True,               # else the pictures alone
     **parallel,                         # workers, quiet: see `pmap`
 ) -> pd.DataFrame:                      # `COLUMNS`: a row a nodule and explainer; one that failed has its `problem`
-    "Explain new nodules: maps of the picture path, the sentences held fixed. No mean picture is filled in: see above."
+    """Explain new nodules: maps of the picture path, the sentences held fixed. A folder keeps no mean picture of what
+    was learnt from: patches are left out inside the tower, or imputed from their neighbours, and none is made up."""
     if Path(to).is_file(): raise CompanionError('is a file', f'--to {to}', 'name a folder')
     t, source = opened(model, image, mask, csv, None, store, partial(planned, methods=methods))
     wanted, ids = planned(t.about, methods), source.rows.index.tolist()

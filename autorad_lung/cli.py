@@ -6,10 +6,11 @@
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
            'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
-           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps',
-           'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records',
-           'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain',
-           'towers', 'train', 'predict', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
+           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'To',
+           'Method', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed',
+           'records', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench',
+           'pretrain', 'towers', 'train', 'predict', 'explain', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail',
+           'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -372,7 +373,7 @@ Image  = Annotated[Optional[Path], typer.Option(help='NIfTI file, or the folder 
 Mask   = Annotated[Optional[Path], typer.Option(help='NIfTI on the same grid; several nodules have labels 1, 2, 3 ...')]
 Table  = Annotated[Optional[Path], typer.Option(
     help='or a table: image, mask[, label, nodule_id, patient_id, scan_max_abs_hu, ...]')]
-Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps')]
+Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps; `explain` has others')]
 
 @command
 def predict(model: Folder, image: Image = None, mask: Mask = None, csv: Table = None,
@@ -385,11 +386,30 @@ def predict(model: Folder, image: Image = None, mask: Mask = None, csv: Table = 
     Example: `autorad-lung predict --model model --image ct.nii.gz --mask nodule.nii.gz`
     """
     from autorad_lung.use import use
+    if maps is not None:
+        from autorad_lung.explain import explain as room
+        room.refuse_early(model)
     rows = use.predict(model, image, mask, csv, confidence, out, cache, workers=workers or 1)
     if maps is not None:
-        from autorad_lung.explain.similarity import draw_maps
-        draw_maps(model, maps, image, mask, csv, cache, workers=workers or 1)
+        room.explain(model, maps, image, mask, csv, ['similarity'], cache, numbers=False, workers=workers or 1)
     return records(rows), f'{use.words(rows)}\n\nwritten: {out}' + (f'; maps in {maps}' if maps is not None else '')
+
+# %% ../nbs/09_cli.ipynb #24d41ff7
+To     = Annotated[Path, typer.Option(help='folder for a picture and the numbers of each nodule, and one table')]
+Method = Annotated[Optional[list[str]], typer.Option(
+    help='an explainer, such as occlusion; may be given again; all: what can be had [default: similarity, occlusion]')]
+
+@command
+def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: Table = None, method: Method = None,
+            cache: CacheDir = None, workers: Workers = None):
+    """Maps of new nodules: what of the crop the model's picture path used, by several explainers, beside a control that
+    knows nothing of it. A map says what the model used, not what is there. Research use only.
+
+    Example: `autorad-lung explain --model model --image ct.nii.gz --mask nodule.nii.gz --to explained`
+    """
+    from autorad_lung.explain import explain as room
+    rows = room.explain(model, to, image, mask, csv, method, cache, workers=workers or 1)
+    return records(rows), f'{room.words(rows)}\n\nwritten: {to}, its table: {to/room.TABLE}'
 
 # %% ../nbs/09_cli.ipynb #f63e9d16
 Prune = Annotated[bool, typer.Option('--prune', help='remove what the other options choose; nothing else should run')]

@@ -170,6 +170,23 @@ def test_the_explorer_draws(run, browser):
     assert count('#outlines .consensus[d^=M]') == 1 and count('#outlines .reader') >= 3
     assert count('.feature') == 12 and 'Simulated CT' in browser.js('document.body.innerText')
 
+def test_an_explainer_is_chosen_and_its_control_stays(run, browser):
+    browser.open(run/'report'/'explorer.html')
+    maps = ('map0', 'map1', 'map2')
+    def read():
+        return {k: browser.js(f'document.getElementById("{k}").toDataURL()') for k in (*maps, 'control')}
+    names = browser.js('[...document.getElementById("explainer").options].map(o => o.text)')
+    assert names[:2] == ['similarity', 'cosine']
+    before, told = read(), browser.js('mapnote.textContent')
+    assert '64 patches add up to it exactly' in told and 'control' in told
+    choose(browser, explainer='1')
+    after = read()
+    assert after['control'] == before['control'] and all(after[k] != before[k] for k in maps)
+    assert 'by cosine' in browser.js('mapnote.textContent') and 'for benign\n' in browser.js('sum0.innerText')
+    browser.press('ArrowRight')                       # the next nodule, by the same explainer
+    assert browser.js('E[shown].name') == 'cosine' and read()['map2'] != after['map2']
+    assert '% of the crop' in browser.js('incontrol.innerText') and browser.errors == []
+
 def many(held: dict, times: int) -> dict:
     "The same nodules several times over, under names of their own."
     def longer(x): return [v for _ in range(times) for v in x]
@@ -177,10 +194,12 @@ def many(held: dict, times: int) -> dict:
     facts = these(held['facts'], *(k for k in held['facts'] if k != 'scores'))
     facts['scores'] = these(facts['scores'], *facts['scores'])
     facts['id'] = [f'n{i:04d}' for i in range(len(facts['id']))]
-    pixels = base64.b64encode(base64.b64decode(held['maps']['bytes']) * times).decode()
+    def of(m):
+        pixels = base64.b64encode(base64.b64decode(m['bytes']) * times).decode()
+        return these(m, *({'bound', 'sums', 'inside'} & m.keys())) | ({} if 'same' in m else dict(bytes=pixels))
+    maps = these(held['maps'], 'cover') | dict(of=[*map(of, held['maps']['of'])], control=of(held['maps']['control']))
     return these(held, 'outlines', 'readers') | dict(
-        p=these(held['p'], *held['p']), facts=facts, profile=these(held['profile'], 'values', 'at'),
-        maps=these(held['maps'], 'bound', 'sums') | dict(bytes=pixels))
+        p=these(held['p'], *held['p']), facts=facts, profile=these(held['profile'], 'values', 'at'), maps=maps)
 
 def test_fourteen_hundred_nodules_open_in_two_seconds(run, browser, tmp_path):
     study, page = study_of(run), tmp_path/'e.html'

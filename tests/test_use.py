@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import autorad
+from safetensors.numpy import load_file
 from autorad_lung.study import Study
 
 SMALL = ('--quick', '--set', 'n_folds=2', '--set', 'n_ctx=4', '--set', 'epochs=3', '--workers', '1')
@@ -70,6 +71,34 @@ def test_one_nodule_or_several_labels_give_the_same(tree, model):
         rows[name] = pd.read_csv(tree/'one.csv', keep_default_na=False).set_index('label')
     assert len(list((tree/'maps').glob('two-*.png'))) == 2 and rows['two.nii.gz'].index.tolist() == [1, 3]
     assert np.array_equal(rows['two.nii.gz'].loc[3, P].astype(float), rows[one['mask']].loc[0, P].astype(float))
+
+def test_new_nodules_are_explained(tree, model):
+    "A picture, the numbers and rows of the table for each nodule; one without a mask is a row with its problem."
+    t = pd.read_csv(tree/'new.csv').head(3); t.loc[1, 'mask'] = 'gone.nii.gz'; t.to_csv(tree/'why.csv', index=False)
+    said = autorad('explain', '--model', model, '--csv', tree/'why.csv', '--to', tree/'why', '--method', 'similarity',
+                   '--method', 'rollout', '--workers', 1).stdout
+    rows, (one, lost, two) = pd.read_csv(tree/'why'/'explanations.csv', keep_default_na=False), t.nodule_id
+    assert rows.nodule_id.tolist() == [one] * 3 + [lost] + [two] * 3 and 'gone.nii.gz' in rows.problem[3]
+    assert rows.method.tolist() == ['similarity', 'rollout', 'centre', ''] + ['similarity', 'rollout', 'centre']
+    files = {f'{n}.{x}' for n in (one, two) for x in ('png', 'svg', 'safetensors')}
+    assert {p.name for p in (tree/'why').iterdir()} == files | {'explanations.csv'}
+    maps = load_file(tree/'why'/f'{one}.safetensors')
+    assert maps.keys() == {'similarity.benign', 'similarity.unsure', 'similarity.malignant', 'rollout', 'centre'}
+    assert 'not explained' in said and 'Research use only' in said and f'{one}, called ' in said
+    predict(tree, model, '--csv', tree/'why.csv', out='why.csv.out')          # the maps add up to what is predicted
+    z = np.array([maps[f'similarity.{c}'].sum() for c in ('benign', 'unsure', 'malignant')])
+    p = pd.read_csv(tree/'why.csv.out').set_index('nodule_id').loc[one, P].to_numpy(float)
+    assert np.allclose(np.exp(z) / np.exp(z).sum(), p, atol=1e-5)
+
+def test_what_cannot_be_explained_is_refused_by_name(tree, model):
+    blind = shutil.copytree(model, tree/'blind')
+    about = json.loads((blind/'model.json').read_text())
+    (blind/'model.json').write_text(json.dumps(about | dict(model='size', towers={})))
+    for args, *said in [(('--model', blind), 'size reads no picture', 'linear_probe'),
+                        (('--model', model, '--method', 'saliency'), "no explainer 'saliency'", 'gradcam@last')]:
+        r = autorad('explain', *args, '--csv', tree/'new.csv', '--to', tree/'not', check=False)
+        assert r.returncode == 2 and all(w in r.stderr for w in said) and 'Traceback' not in r.stderr, r.stderr
+    assert not (tree/'not').exists()
 
 def test_a_bad_nodule_is_reported_and_the_others_predicted(tree, model):
     t = pd.read_csv(tree/'new.csv').head(2); t.loc[1, 'mask'] = 'gone.nii.gz'; t.to_csv(tree/'bad.csv', index=False)

@@ -6,7 +6,7 @@
 __all__ = ['views', 'pretraining', 'TRAITS', 'READABLE', 'ABOUT', 'FORMAT', 'LIBRARIES', 'SCORES', 'WHAT', 'SIMULATED', 'LIMITS',
            'KEPT', 'FIELDS', 'AGAIN', 'TRAIN', 'CALIBRATED', 'ANSWERS', 'LEADS_TO', 'traits', 'trait_rows', 'ranges',
            'outside', 'assemble', 'partition', 'fit_model', 'one_by_one', 'scored', 'probe', 'about_towers', 'card',
-           'Trained', 'describe', 'train_model', 'load_model', 'predict', 'words']
+           'Trained', 'describe', 'train_model', 'load_model', 'opened', 'predict', 'words']
 
 # %% ../../nbs/use/00_use.ipynb #69395117
 import dataclasses, json
@@ -527,6 +527,15 @@ def _all_rows(source: Source, answers: pd.DataFrame, failed: pd.DataFrame) -> pd
     said = {c: rows[c].astype(object).fillna('') for c in ('most_likely', 'set', 'notices', 'not_compared')}
     return rows.assign(problem=rows.nodule_id.map(lambda i: why.get(i, '')), **said)
 
+# %% ../../nbs/use/00_use.ipynb #03cdce48
+def opened(model: Path | str | Trained, image, mask, csv, out=None, store=None, fits=None) -> tuple[Trained, Given]:
+    "The model of a folder, and the nodules as a source; `fits` may refuse by what `model.json` says, early."
+    if not isinstance(model, Trained): _check_folder(Path(model))
+    _check_paths(image, mask, csv, out)
+    if fits is not None: fits(model.about if isinstance(model, Trained) else _read_about(Path(model)))
+    t = load_model(model, store)
+    return t, Given(image, mask, csv, whole=t.about['scan_maximum_recorded'])
+
 # %% ../../nbs/use/00_use.ipynb #cac2d91e
 def predict(
     model: Path | str | Trained,        # a folder that `train_model` wrote
@@ -540,12 +549,9 @@ def predict(
 ) -> pd.DataFrame:                      # one row a nodule: p_*, calibrated_*, most_likely, set, notices, problem
     """Three probabilities for each nodule, raw and calibrated,
     and a set of classes that holds the true one with the given confidence."""
-    if not isinstance(model, Trained): _check_folder(Path(model))
-    _check_paths(image, mask, csv, out)      # before a tower is read
-    t = load_model(model, store)
+    t, source = opened(model, image, mask, csv, out, store)
     confidence = t.about['confidence'] if confidence is None else confidence
     enough(len(t.labels), confidence)
-    source = Given(image, mask, csv, whole=t.about['scan_maximum_recorded'])
     ids, parts = source.rows.index.tolist(), set(t.rival.parts)
     lost = _looked(source, ids, t.protocol.consensus, t.store, **parallel).quarantine
     seen = [i for i in ids if i not in set(lost['item'])]

@@ -102,4 +102,5 @@ class Scale:
 
     @classmethod
     def of(cls, arrays: dict, name: str) -> 'Scale':
-        return cls(**{k: arrays[f'{name}.{k}'] for k in ('median', 'mean', 'inverse', 'clip')})
+        found = {k: arrays[f'{name}.{k}'] for k in ('median', 'mean', 'inverse', 'clip')}
+        return cls(**found | {'clip': np.asarray(found['clip']).item()})     # from a file it comes as an array of one

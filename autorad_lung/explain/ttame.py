@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['BLOCKS', 'HIDDEN', 'WEIGHTS', 'MaskNet', 'states_of', 'area', 'variation', 'masked', 'answers', 'Masks', 'fit_ttame',
-           'prior']
+           'prior', 'still_said']
 
 # %% ../../nbs/explain/06_ttame.ipynb #9ce4b566
 import copy
 from dataclasses import dataclass
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -131,3 +132,22 @@ def prior(explainer: Explainer, seens: list[Seen]) -> np.ndarray:
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     level = 1e-12 * np.abs(maps).max()**2 * maps.shape[1]
     return np.where(lengths > level, (a * b).sum(1) / np.where(lengths > level, lengths, 1), np.nan)
+
+# %% ../../nbs/explain/06_ttame.ipynb #90f5d2fd
+def still_said(explainer: Explainer, seens: list[Seen]) -> pd.DataFrame:
+    """Under whose mask the class is still said: a row each for the picture as it is, the nodule's own mask, the mean
+    mask of the other nodules, a flat mask of the same mean, and none of the picture; `share` of the nodules, and the
+    mean `probability` of that class. For maps between 0 and 1."""
+    own = np.stack([explainer(s)[s.said] for s in seens])
+    if own.min() < 0 or own.max() > 1 or len(seens) < 2:
+        raise CompanionError('maps are no masks, or one nodule has no others', explainer.name,
+                             'give masks of some nodules')
+    flat, rows = np.broadcast_to(own.mean((1, 2), keepdims=True), own.shape), {}
+    of_others = (own.sum(0) - own) / (len(own) - 1)
+    kinds = dict(whole=np.ones_like(own), own=own, others=of_others, flat=flat.copy(), nothing=np.zeros_like(own))
+    def asked(s, mask):
+        picture, m, base = (torch.from_numpy(np.asarray(x, float))[None] for x in (s.picture, mask, s.base))
+        z = s.logits(masked(picture, m, base).numpy())[0]
+        return z.argmax() == s.said, torch.from_numpy(z).softmax(0)[s.said].item()
+    for name, masks in kinds.items(): rows[name] = np.mean([asked(s, m) for s, m in zip(seens, masks)], axis=0)
+    return pd.DataFrame(rows, index=['share', 'probability']).T

@@ -88,14 +88,18 @@ class Logistic(Rival):
                            for n in ('coef_', 'intercept_'))
         return scale.arrays('scale') | {'coef': coef, 'intercept': intercept, 'C': np.array(C)}
 
-    def fit(self, dataset, train, val, seed=0):
+    def losses(self, dataset: Dataset, train: np.ndarray, val: np.ndarray, seed: int = 0) -> dict[float, float]:
+        "Log-loss on rows `val` of each strength, fitted on rows `train`."
         x, y = dataset.part(self.part, slice(None)), dataset.labels
         def loss(C):
             self.arrays = self._once(x[train], y[train], C, seed)
             return log_loss(self.predict(dataset, val), y[val])
-        best = min(self.strengths[self.penalty], key=loss)
-        both = np.sort(np.concatenate([train, val]))
-        self.arrays = self._once(x[both], y[both], best, seed)
+        return {C: loss(C) for C in self.strengths[self.penalty]}
+
+    def fit(self, dataset, train, val, seed=0):
+        losses, both = self.losses(dataset, train, val, seed), np.sort(np.concatenate([train, val]))
+        best = min(losses, key=losses.get)
+        self.arrays = self._once(dataset.part(self.part, slice(None))[both], dataset.labels[both], best, seed)
         return self
 
     def predict(self, dataset, idx):

@@ -40,6 +40,8 @@ ELSEWHERE = {   # the same, for what Table 1 does not ask for
     'soft_l2': 'rivals.fusion:SoftLogistic', 'ordinal': 'rivals.fusion:Ordinal',
     'slices_mean': 'rivals.slices:MeanOfSlices', 'slices_attention': 'rivals.slices:AttentionOverSlices',
     'slices_graph': 'rivals.slices:GraphOfSlices',
+    'vlcabs': 'rivals.pooled:VLCABS', 'vlcabs_mean': 'rivals.pooled:VLCABSMean',
+    'pool_mask': 'rivals.pooled:PoolMask', 'pool_readers': 'rivals.pooled:PoolReaders',
 }
 
 # %% ../../nbs/baselines/02_register.ipynb #059ec369

@@ -32,7 +32,7 @@ FLOORS = {
     'learning':      'the descent: schedule, steps, checkpoints, the best epoch',
     'model':         'AutoRad-Lung and its closest kin, behind the interface of all rivals',
     'training':      'cross-validation by patient, each run kept and found again',
-    'rivals':        'what else is compared: CLIP-Lung, parts and sums, several slices',
+    'rivals':        'what else is compared: CLIP-Lung, parts and sums, several slices, weighed patches',
     'questions':     'what the numbers are asked: differences, readers, leaks, robustness, trust',
     'study':         'source, protocol and folder, to inputs, predictions, saved tables and figures',
     'use':           'a model for new nodules: train, keep, predict',

@@ -17,7 +17,8 @@ import torch
 from scipy.ndimage import binary_dilation, sobel
 from scipy.stats import spearmanr
 from ..artifacts import CompanionError
-from .seen import Seen, by_patch, seed_of
+from .seen import Seen, seed_of
+from ..towers.patches import by_patch
 from ..towers.reading import pixels
 
 # %% ../../nbs/explain/02_explainers.ipynb #ba731597

@@ -21,9 +21,9 @@ from .explainers import EXPLAINERS, Explainer, random_map
 from .scoreboard import Case, LOCALISATION, judged
 from .scores import localisation, remembered, zones_by_pixel
 from .seen import Seen, seen_of
-from ..preprocessing import consensus, crop_square, equivalent_diameter_mm, slice_index
 from ..protocol import Protocol
 from ..study import Study
+from ..towers.patches import reader_outlines
 from ..training import RECIPE, fitted, split
 
 # %% ../../nbs/explain/08_survey.ipynb #3dc0c5ab
@@ -39,12 +39,8 @@ def chosen(table: pd.DataFrame, n: int | None = 200) -> np.ndarray:
 def drawn(nodule, protocol: Protocol, size: int) -> dict:
     """nodule_id; readers, their number; count (size, size) u1, how many of them drew at least half of each pixel of
     the crop that `preprocessing.prepare` makes."""
-    m = consensus(nodule.masks, protocol.consensus)
-    k = slice_index(m, protocol.slice_rule)
-    side = protocol.crop_factor * equivalent_diameter_mm(m, nodule.spacing_mm, protocol.diameter_rule, k)
-    centre = np.argwhere(m[k]).mean(0)
-    each = [crop_square(r[k], centre, side, nodule.spacing_mm[1:], size, 0.)[0] >= .5 for r in nodule.masks]
-    return dict(nodule_id=nodule.nodule_id, readers=len(each), count=np.sum(each, 0).astype('u1'))
+    each = reader_outlines(nodule, protocol, size)
+    return dict(nodule_id=nodule.nodule_id, readers=len(each), count=each.sum(0).astype('u1'))
 
 class _Drawn:
     "Picklable: a nodule's loader -> what its readers drew."

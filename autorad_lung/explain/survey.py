@@ -9,7 +9,7 @@ __all__ = ['TOLD', 'POOLED', 'DRAWS', 'SURVEY', 'STANDARD', 'COSTS', 'SCORES', '
 
 # %% ../../nbs/explain/08_survey.ipynb #98e66b54
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 import torch
@@ -119,10 +119,13 @@ class Asked:
     explainers: tuple = STANDARD
     operators: tuple = ('drop', 'road')
     steps: int = 10
-    fitted: tuple = ()              # for each fold, explainers that were fitted on its training rows
+    fitted: dict = field(default_factory=dict)      # fold -> explainers that were fitted on its training rows
 
     def by_whom(self, fold: int) -> list[Explainer]:
-        return [EXPLAINERS[n] for n in self.explainers] + (list(self.fitted[fold]) if self.fitted else [])
+        return [EXPLAINERS[n] for n in self.explainers] + list(self.fitted.get(fold, ()))
+
+    @property
+    def names(self) -> list[str]: return [*self.explainers, *(e.name for e in next(iter(self.fitted.values()), ()))]
 
 def single(seen: Seen) -> Seen:
     "The same nodule with its tower in single precision."
@@ -142,8 +145,12 @@ class ExplainedRow:
         self.protocol, self.root, self.key = protocol, root, key
 
     def seen(self, i: int) -> Seen:
-        "The nodule as the model of its fold sees it."
-        fold, p, store = int(self.data.table.fold.iloc[i]), self.protocol, Store(self.root)
+        "The nodule as the model of its fold sees it, which never saw its patient."
+        return self.seen_by(int(self.data.table.fold.iloc[i]), i)
+
+    def seen_by(self, fold: int, i: int) -> Seen:
+        "The nodule as the model of some fold sees it."
+        p, store = self.protocol, Store(self.root)
         if (found := _OPEN.get((self.key, fold))) is None:
             rival = fitted(self.ask.model, self.data, p, store, self.ask.seed, fold)
             found = rival, split(self.data, fold, p.inner_fraction, self.ask.seed)[0]
@@ -199,8 +206,7 @@ def survey(study: Study, ask: Asked, rows: np.ndarray, data: Dataset | None = No
     where it is not the study's; `row`: another trial of the same nodules (`explained_row`), kept under `stage`."""
     data = study.dataset if data is None else data
     row, ids = row or explained_row(study, ask, data), data.table.nodule_id
-    who = [[e.name for e in ask.by_whom(f)] for f in range(len(ask.fitted) or 1)]
-    about = dict(explainers=who[0], operators=list(ask.operators), steps=ask.steps, scores=list(SCORES), draws=DRAWS,
+    about = dict(explainers=ask.names, operators=list(ask.operators), steps=ask.steps, scores=list(SCORES), draws=DRAWS,
                  versions=versions('numpy', 'scipy', 'torch', 'transformers'))
     items = {ids.iloc[i]: int(i) for i in rows}
     keys = {n: content_key(row.key, n, about) for n in items}
@@ -210,7 +216,7 @@ def survey(study: Study, ask: Asked, rows: np.ndarray, data: Dataset | None = No
 # %% ../../nbs/explain/08_survey.ipynb #2ef2e49b
 def placed(found: Rows, ask: Asked, data: Dataset) -> pd.DataFrame:
     "Where the maps of a survey point, by `scores.localisation`, as `scoreboard` has it; nothing of those who were told."
-    patients, names = data.table.set_index('nodule_id').patient_id, [e.name for e in ask.by_whom(0)]
+    patients, names = data.table.set_index('nodule_id').patient_id, ask.names
     def one(n, name, m):
         i, a = found.table.nodule_id.iloc[n], found.arrays
         where = localisation(m, a['cover'][n], a['share'][n], a['zones'][n], i)
@@ -220,7 +226,7 @@ def placed(found: Rows, ask: Asked, data: Dataset) -> pd.DataFrame:
 
 def board(found: Rows, ask: Asked, data: Dataset, how: str) -> pd.DataFrame:
     "A survey's scores under one way of removing, as `scoreboard` has them: a row a nodule and explainer."
-    who, names = data.table.set_index('nodule_id'), [e.name for e in ask.by_whom(0)]
+    who, names = data.table.set_index('nodule_id'), ask.names
     ids = found.table.nodule_id.tolist()
     values = np.concatenate([found.arrays['scores'][:, ask.operators.index(how)], found.arrays['costs']], -1)
     t = pd.DataFrame(values.reshape(-1, values.shape[-1]), columns=[*SCORES, *COSTS])

@@ -99,6 +99,7 @@ def plant(
     size: int = 8,           # pixels of the square: the tower's patch
     share: float = .05,      # of the other classes that get it too
     corner: tuple = (0, 0),  # patch (row, column), may be negative
+    fade: int = 0,           # pixels around the square in which it falls to nothing: no edge to be seen
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:  # pictures with the square, and which have it (n,)
     "A white square in one patch of every malignant picture (label 2) and of a share of the others, drawn by lot."
@@ -109,17 +110,21 @@ def plant(
         raise CompanionError(reason, 'pictures', 'one label each, and a patch that divides the side')
     others, marked = np.flatnonzero(labels != 2), labels == 2
     marked[np.random.default_rng(seed).permutation(others)[:round(share * len(others))]] = True
-    r, c = (k % (side // size) * size for k in corner)
-    pictures[marked, r:r + size, c:c + size] = 1
+    first = [k % (side // size) * size for k in corner]
+    away = np.maximum(*(np.maximum(k - x, x - k - size + 1).clip(0) for k, x in zip(first, np.indices((side, side)))))
+    light = (1 - away / (fade + 1)).clip(0).astype(pictures.dtype)
+    pictures[marked] = np.maximum(pictures[marked], light)
     return pictures, marked
 
-def found_corner(m: np.ndarray, corner: tuple = (0, 0)) -> dict:
-    """Whether a map finds the planted patch: pointing (1 where it is the largest; ties share), mass (its share of the
-    positive part, 0 to 1; NaN where nothing is positive), place (1 = first of T; ties: their mean)."""
+def found_corner(m: np.ndarray, corner: tuple = (0, 0), around: int = 0) -> dict:
+    """Whether a map finds the planted patch, and those up to `around` away: pointing (1 where the largest is there;
+    ties share), mass (its share of the positive part, 0 to 1; NaN where nothing is positive), place (of the largest
+    there, 1 = first of T; ties: their mean)."""
     m = checked(m)
-    zone, at = np.zeros(m.shape), m[corner]
-    zone[corner] = 1
-    pointing = float(at == m.max()) / (m == m.max()).sum()
+    first = [k % n for k, n in zip(corner, m.shape)]
+    zone = (np.maximum(*(abs(x - k) for x, k in zip(np.indices(m.shape), first))) <= around).astype(float)
+    at = m[zone > 0].max()
+    pointing = zone[m == m.max()].mean()
     place = 1 + (m > at).sum() + ((m == at).sum() - 1) / 2
     return dict(planted_pointing=float(pointing), planted_mass=float(mass(m, zone)), planted_place=float(place))
 

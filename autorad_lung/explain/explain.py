@@ -22,9 +22,7 @@ from .scores import chance, localisation, mass, zones_by_pixel
 from ..figures.plots import Plate, finish, plate, save_figure, style
 from ..protocol import CLASSES
 from ..towers.towers import tower
-from ..use.use import Trained, assemble, opened
-from ..use.use import _check_folder as check_folder, _read_about as read_about
-from ..use.use import _refuse_all as refuse_all
+from ..use.use import Trained, assemble, check_folder, opened, read_about, refuse_all
 
 # %% ../../nbs/explain/07_explain.ipynb #53453395
 seen, explainers, patches = Later('explain.seen'), Later('explain.explainers'), Later('towers.patches')   # torch

@@ -6,7 +6,8 @@
 __all__ = ['views', 'pretraining', 'TRAITS', 'READABLE', 'ABOUT', 'FORMAT', 'LIBRARIES', 'SCORES', 'WHAT', 'SIMULATED', 'LIMITS',
            'KEPT', 'FIELDS', 'AGAIN', 'TRAIN', 'CALIBRATED', 'ANSWERS', 'LEADS_TO', 'traits', 'trait_rows', 'ranges',
            'outside', 'assemble', 'partition', 'fit_model', 'one_by_one', 'scored', 'probe', 'about_towers', 'card',
-           'Trained', 'describe', 'train_model', 'load_model', 'opened', 'predict', 'words']
+           'Trained', 'check_folder', 'describe', 'train_model', 'read_about', 'load_model', 'refuse_all', 'opened',
+           'predict', 'words']
 
 # %% ../../nbs/use/00_use.ipynb #69395117
 import dataclasses, json
@@ -291,7 +292,7 @@ class Trained:
 # %% ../../nbs/use/00_use.ipynb #57812d12
 KEPT = ('.safetensors', '.json', '.md')   # what a model folder may hold
 
-def _check_folder(folder: Path, new: bool = False):
+def check_folder(folder: Path, new: bool = False):
     "Refuse a folder that holds anything but safetensors, json and md files; one to read must hold a model."
     give = 'give an empty or new folder' if new else 'give the folder that `autorad-lung train` wrote'
     if new and not folder.exists(): return
@@ -380,7 +381,7 @@ def train_model(
 ) -> Trained:
     "Fit a model on a study's patients, and write it with its calibration, its scores and its card."
     _check_asked(model, study, hold_out, confidence)
-    _check_folder(Path(out), new=True)
+    check_folder(Path(out), new=True)
     study.parts([model])
     d = study.dataset_for([model])
     train, val, held = rows = partition(d, hold_out, study.protocol.inner_fraction, seed)
@@ -414,7 +415,7 @@ def _parsed(path: Path) -> dict:
     try: return json.loads(path.read_text(encoding='utf-8'))
     except ValueError as e: raise CompanionError(f'is no JSON ({str(e)[:80]})', path, AGAIN) from None
 
-def _read_about(folder: Path) -> dict:
+def read_about(folder: Path) -> dict:
     "`model.json`, whole and of a known format."
     where, numbers = folder/'model.json', folder/'model.safetensors'
     a = _parsed(where)
@@ -456,8 +457,8 @@ def load_model(
     "The model of a folder, after every check; a `CompanionError` names the file and the fault."
     if isinstance(folder, Trained): return folder
     folder, store = Path(folder), store if isinstance(store, Store) else Store(store)
-    _check_folder(folder)
-    a = _read_about(folder)
+    check_folder(folder)
+    a = read_about(folder)
     p, numbers = _read_protocol(a, folder/'model.json'), folder/'model.safetensors'
     for t in _trained_towers(a): pretraining.unpack_tower(folder, t, store)
     try:
@@ -510,7 +511,7 @@ def _check_paths(image, mask, csv, out):
     if out is not None and Path(out).is_dir():
         raise CompanionError('is a folder', f'--out {out}', f'name a table, such as {Path(out)/"predictions.csv"}')
 
-def _refuse_all(failed: pd.DataFrame, out) -> CompanionError:
+def refuse_all(failed: pd.DataFrame, out) -> CompanionError:
     "The error where no nodule could be used."
     first, n = failed.iloc[0], len(failed)
     if n == 1: return CompanionError(first['reason'], first['where'], first['remedy'])
@@ -530,9 +531,9 @@ def _all_rows(source: Source, answers: pd.DataFrame, failed: pd.DataFrame) -> pd
 # %% ../../nbs/use/00_use.ipynb #03cdce48
 def opened(model: Path | str | Trained, image, mask, csv, out=None, store=None, fits=None) -> tuple[Trained, Given]:
     "The model of a folder, and the nodules as a source; `fits` may refuse by what `model.json` says, early."
-    if not isinstance(model, Trained): _check_folder(Path(model))
+    if not isinstance(model, Trained): check_folder(Path(model))
     _check_paths(image, mask, csv, out)
-    if fits is not None: fits(model.about if isinstance(model, Trained) else _read_about(Path(model)))
+    if fits is not None: fits(model.about if isinstance(model, Trained) else read_about(Path(model)))
     t = load_model(model, store)
     return t, Given(image, mask, csv, whole=t.about['scan_maximum_recorded'])
 
@@ -563,7 +564,7 @@ def predict(
         answers = _answers(t, dataset, looks, pictures, confidence)
     rows = _all_rows(source, answers, failed)
     if out is not None: write_text(Path(out), rows.to_csv(index=False, lineterminator='\n'))
-    if not good: raise _refuse_all(failed, out)
+    if not good: raise refuse_all(failed, out)
     return rows
 
 # %% ../../nbs/use/00_use.ipynb #5a051dc3

@@ -28,7 +28,7 @@ from ..training import RECIPE, fitted, split
 
 # %% ../../nbs/explain/08_survey.ipynb #3dc0c5ab
 def chosen(table: pd.DataFrame, n: int | None = 200) -> np.ndarray:
-    "Rows of a dataset's table (nodule_id, label, fold), about n of them, each class and fold with its share; None: all."
+    "About n rows of a dataset's table (nodule_id, label, fold), each class and fold with its share; None: all."
     if n is None or n >= len(table): return np.arange(len(table))
     t = table.reset_index(drop=True).assign(order=[content_key('explained', i) for i in table.nodule_id])
     cell = t.groupby(['label', 'fold']).order
@@ -189,7 +189,8 @@ def crops(study: Study, data: Dataset) -> Rows:
     at, images = study.images.table.set_index('nodule_id').index.get_indexer(data.table.nodule_id), study.images
     return Rows(images.table.iloc[at], {k: v[at] for k, v in images.arrays.items()}, images.quarantine)
 
-def explained_row(study: Study, ask: Asked, data: Dataset, pictures: Rows | None = None, kind=ExplainedRow, **more) -> ExplainedRow:
+def explained_row(study: Study, ask: Asked, data: Dataset, pictures: Rows | None = None, kind=ExplainedRow,
+                  **more) -> ExplainedRow:
     "What makes a row of each nodule, with the key that the rows depend on."
     outlines = drawn_table(study, data.table.nodule_id.tolist())
     key = content_key('survey', SURVEY, RECIPE, ask.model, ask.seed, study.protocol.key(),
@@ -215,7 +216,7 @@ def survey(study: Study, ask: Asked, rows: np.ndarray, data: Dataset | None = No
 
 # %% ../../nbs/explain/08_survey.ipynb #2ef2e49b
 def placed(found: Rows, ask: Asked, data: Dataset) -> pd.DataFrame:
-    "Where the maps of a survey point, by `scores.localisation`, as `scoreboard` has it; nothing of those who were told."
+    "Where the maps of a survey point, by `scores.localisation`, as a scoreboard; nothing of those who were told."
     patients, names = data.table.set_index('nodule_id').patient_id, ask.names
     def one(n, name, m):
         i, a = found.table.nodule_id.iloc[n], found.arrays

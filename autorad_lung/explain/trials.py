@@ -139,7 +139,8 @@ def disturbed_table(study: Study, ids: list[str]) -> Rows:
     keys = {i: content_key('disturbed', 1, study.input.key(i), about) for i in ids}
     loaders = {i: study.input.loader(i) for i in ids}
     work = _Disturbed(study.protocol, t.size, patch)
-    return row_table(work, loaders, keys, study.store, 'disturbed', about, **{'desc': 'moved and noisy', **study.parallel})
+    more = {'desc': 'moved and noisy', **study.parallel}
+    return row_table(work, loaders, keys, study.store, 'disturbed', about, **more)
 
 class StableRow(ExplainedRow):
     "Each explainer: shift, noise, max_sensitivity and drift (`sanity.stability`) at fixed sentences."

@@ -72,7 +72,7 @@ def centred(parts: np.ndarray) -> np.ndarray:
 def shown(method: str, maps: np.ndarray) -> np.ndarray:
     "Of an explainer's maps (3, rows, columns) what is drawn and scored: (3, rows, columns), or (1, rows, columns)."
     e = explainers.EXPLAINERS[method]
-    return (centred(maps) if e.signed else maps) if e.per_class else maps[:1]
+    return e.shown(maps)[:3 if e.per_class else 1]
 
 def _refuse_outline(s):
     if 0 < s.cover.mean() < 1: return

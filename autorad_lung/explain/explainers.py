@@ -51,6 +51,10 @@ class Explainer:
                                  'mend the explainer')
         return np.broadcast_to(made, (3, *seen.shape)).copy()
 
+    def shown(self, maps: np.ndarray) -> np.ndarray:
+        "Of its maps (3, ...) what is drawn and scored: with a sign, less the mean of the classes, as the softmax sees."
+        return maps - maps.mean(0) if self.signed and self.per_class else maps
+
 EXPLAINERS: dict[str, Explainer] = {}
 
 def explainer(name: str, says: str, needs: str = '', **claims):

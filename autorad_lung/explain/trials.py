@@ -11,7 +11,6 @@ __all__ = ['CORNER', 'AROUND', 'READS', 'MOVES', 'NOISE', 'CONTEXTS', 'tokens_of
 import copy
 from dataclasses import replace
 import numpy as np
-import pandas as pd
 import torch
 from threadpoolctl import threadpool_limits
 from ..artifacts import Rows, Store, content_key, pmap, row_table, versions
@@ -19,11 +18,12 @@ from ..baselines.dataset import Dataset
 from . import sanity
 from .explainers import Explainer
 from .seen import Seen, impute, seed_of
-from .survey import Asked, ExplainedRow, chosen, crops, explained_row, shown, single
+from .survey import ExplainedRow, crops
 from ..preprocessing import prepare
 from ..questions.robustness import KINDS, alter
 from ..study import Study
 from ..towers import encoders
+from ..towers.patches import side_of
 from ..towers.reading import pixels
 from ..towers.towers import tower
 from ..towers.weights import draw
@@ -43,7 +43,7 @@ def otherwise(seen: Seen, **changes) -> Seen:
 
 def map_of(seen: Seen, e: Explainer, c: int) -> np.ndarray:
     "The map (rows, columns) of class c that would be scored."
-    return shown(e(seen), e, c)
+    return e.shown(e(seen))[c]
 
 # %% ../../nbs/explain/09_trials.ipynb #69d8b2db
 CORNER, AROUND = (0, 0), 1      # the patch that is white, and how far its light is looked for
@@ -51,16 +51,10 @@ CORNER, AROUND = (0, 0), 1      # the patch that is white, and how far its light
 def planted(study: Study, data: Dataset, corner: tuple = CORNER) -> tuple[Dataset, Rows, np.ndarray]:
     "The dataset with embeddings of pictures with the light, these pictures, and which have it (N,)."
     pictures, t = crops(study, data), tower(study.protocol.image_tower, 'image')
-    encoders.load_image_tower(t.name, study.store)
-    side = len(pictures.arrays['image'][0]) // _grid(t, study.store)
+    side = len(pictures.arrays['image'][0]) // side_of(t)
     image, marked = sanity.plant(pictures.arrays['image'], data.labels, side, corner=corner, fade=2 * side - 1)
     embedding = encoders.embed(image, t.name, study.store)
     return replace(data, embedding=embedding), replace(pictures, arrays=pictures.arrays | {'image': image}), marked
-
-def _grid(t, store: Store) -> int:
-    "Patches a side of a tower's picture."
-    blank = np.zeros((t.size, t.size), 'f4')
-    return round(len(tokens_of(encoders.load_image_tower(t.name, store), blank, t))**.5)
 
 class PlantedRow(ExplainedRow):
     "A nodule with the light: where each map of *malignant* has it, and whether the light decides."
@@ -133,7 +127,7 @@ class _Disturbed:
 def disturbed_table(study: Study, ids: list[str]) -> Rows:
     "`disturbed` of some nodules, each computed once."
     t = tower(study.protocol.image_tower, 'image')
-    patch = t.size // _grid(t, study.store)
+    patch = t.size // side_of(t)
     about = dict(settings=study.protocol.stage('mask', 'image'), size=t.size, patch=patch, noise=list(NOISE),
                  versions=versions('numpy'))
     keys = {i: content_key('disturbed', 1, study.input.key(i), about) for i in ids}
@@ -144,7 +138,7 @@ def disturbed_table(study: Study, ids: list[str]) -> Rows:
 
 class StableRow(ExplainedRow):
     "Each explainer: shift, noise, max_sensitivity and drift (`sanity.stability`) at fixed sentences."
-    def __init__(self, *given, pictures_of: dict = {}):
+    def __init__(self, *given, pictures_of: dict):
         super().__init__(*given)
         self.pictures_of = pictures_of            # nodule_id -> (moves and levels, S, S)
 

@@ -41,6 +41,7 @@ def folder(tmp_path):
     return d
 
 def study(folder, out, cache=None, **settings) -> Study:
+    "A test that replaces what computes takes a cache of its own: in the common one another test's nodules may lie."
     return Study('nifti', str(folder), out=out, settings=dict(n_folds=2) | settings, workers=1, cache=cache)
 
 def added_up(out) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -138,11 +139,12 @@ def test_where_a_later_stage_fails_for_all(folder, tmp_path, monkeypatch):
         monkeypatch.setattr(f'autorad_lung.{place}', odd)
     for folds in (False, True):
         with pytest.raises(CompanionError, match='TypeError: an odd array'):
-            write_features(study(folder, tmp_path/'out'), folds)
+            write_features(study(folder, tmp_path/'out', tmp_path/'cache'), folds)
         ledger, lost = added_up(tmp_path/'out')
         assert len(lost) == 6 and set(lost['where']) == set(ledger.nodule_id) and set(lost.stage) == {'images'}
     for part in ('dataset', 'embeddings'):
-        with pytest.raises(CompanionError, match='no nodule is left'): getattr(study(folder, tmp_path/'out'), part)
+        with pytest.raises(CompanionError, match='no nodule is left'):
+            getattr(study(folder, tmp_path/'out', tmp_path/'cache'), part)
 
 def test_one_nodule_that_nobody_foresaw_does_not_end_the_run(folder, tmp_path, monkeypatch):
     rgb = np.zeros((48, 48, 14), dtype=[('R', 'u1'), ('G', 'u1'), ('B', 'u1')])
@@ -152,12 +154,12 @@ def test_one_nodule_that_nobody_foresaw_does_not_end_the_run(folder, tmp_path, m
         if nodule.nodule_id == '003': raise MemoryError('no room')
         return prepare(nodule, *a, **k)
     monkeypatch.setattr(preprocessing, 'prepare', hungry)
-    write_features(study(folder, tmp_path/'out'))
+    write_features(study(folder, tmp_path/'out', tmp_path/'cache'))
     ledger, lost = added_up(tmp_path/'out')
     assert lost['item'].tolist() == ['001', '003'] and 'MemoryError: no room' in lost.reason[1]
     assert len(ledger) == 6 and ledger.included.eq('True').sum() == 4
     monkeypatch.undo()
-    write_features(study(folder, tmp_path/'out'))
+    write_features(study(folder, tmp_path/'out', tmp_path/'cache'))
     assert added_up(tmp_path/'out')[1]['item'].tolist() == ['001']                      # it is not held against it
 
 def test_a_refusal_ends_with_its_cause(folder, tmp_path, monkeypatch):

@@ -6,9 +6,14 @@ import pandas as pd
 import pytest
 from browser import Browser, find
 from conftest import SETTINGS
+from autorad_lung.explain.counterfactual import changes, in_words
 from autorad_lung.pages import explorer
 from autorad_lung.pages.references import SITE
+from autorad_lung.protocol import CLASSES
+from autorad_lung.rivals.concepts import shares_of
+from autorad_lung.sources.ratings import HIGHEST
 from autorad_lung.study import Study
+from autorad_lung.training import fitted
 
 pytestmark = pytest.mark.skipif(not find(), reason='no Chromium here: install the package chromium')
 PHONE = dict(width=390, height=844)
@@ -133,6 +138,7 @@ def test_the_explorer_s_file_is_the_cache_s(run):
     assert given.nodule_id.tolist() == kept.nodule_id.tolist()
     assert np.array_equal(given[P_COLUMNS], kept[P_COLUMNS])
 
+def ORDER(item): return CLASSES.index(item[0])     # of the classes' sentences
 ENTER = '(e, v) => { e.value = v; e.dispatchEvent(new Event("input")); }'
 
 def choose(browser, **how):
@@ -186,6 +192,50 @@ def test_an_explainer_is_chosen_and_its_control_stays(run, browser):
     browser.press('ArrowRight')                       # the next nodule, by the same explainer
     assert browser.js('E[shown].name') == 'cosine' and read()['map2'] != after['map2']
     assert '% of the crop' in browser.js('incontrol.innerText') and browser.errors == []
+
+@pytest.fixture(scope='module')
+def spoken(run, tmp_path_factory):
+    "The explorer of a study whose bottleneck was cross-validated, and what stands in it."
+    study, out = study_of(run), tmp_path_factory.mktemp('spoken')
+    study.predictions([explorer.SPOKEN])
+    explorer.write_explorer(study, out, back='')
+    return study, out/'explorer.html'
+
+def test_eight_sliders_move_the_bottleneck_s_answer(spoken, browser):
+    study, page = spoken
+    browser.open(page)
+    data = study.dataset_for([explorer.SPOKEN])
+    def at(i):
+        f = data.table.fold[i]
+        return fitted(explorer.SPOKEN, data, study.protocol, study.store, 0, f)
+    def shown(): return browser.js('[...document.querySelectorAll("#spoken output")].map(o => +o.textContent)')
+    def placed(): return np.array(browser.js('ratings()'))
+    for i in (0, 5):
+        browser.js(f'show({i})')
+        rival = at(i)
+        top = [HIGHEST[a] for a in rival.attributes]
+        said = rival.concepts(data, np.array([i]))[0].clip(1, top)
+        assert np.allclose(placed(), said, atol=2e-3)
+        assert np.allclose(shown(), shares_of(rival.answer(said[None]))[0], atol=2e-3)
+        slider = f'document.querySelectorAll("#sliders input")[{rival.attributes.index("margin")}]'
+        browser.js(f'{slider}.value = "1.5"; {slider}.dispatchEvent(new Event("input", {{bubbles: true}}))')
+        moved = said.copy(); moved[rival.attributes.index('margin')] = 1.5
+        assert np.allclose(shown(), shares_of(rival.answer(moved[None]))[0], atol=2e-3)
+        told = browser.js('document.getElementById("nearest").textContent').split('; ')
+        for sentence, (to, (attribute, by)) in zip(told, sorted(changes(rival, moved).items(), key=ORDER)):
+            if attribute is None: assert sentence == f'would be {to} by no change of one attribute'
+            else: assert [sentence] == in_words({to: (attribute, by)})
+        browser.js('document.getElementById("asread").click()')
+        read = data.attributes[i]
+        assert np.allclose(placed(), read, atol=1e-3)
+        assert np.allclose(shown(), shares_of(rival.answer(read[None]))[0], atol=2e-3)
+        browser.js('document.getElementById("predicted").click()')
+        assert np.allclose(placed(), said, atol=2e-3)
+    assert browser.errors == []
+
+def test_without_a_bottleneck_there_are_no_sliders(run, browser):
+    browser.open(run/'report'/'explorer.html')
+    assert browser.js('document.getElementById("argue").hidden') and browser.errors == []
 
 def many(held: dict, times: int) -> dict:
     "The same nodules several times over, under names of their own."

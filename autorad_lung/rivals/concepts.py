@@ -91,7 +91,7 @@ PENALTIES = (1., 10., 100., 1e3, 1e4, 1e5)
 PRIORS = (0., .1, 1.)                               # 1 as published
 INNER = 3
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2)                # C of the residual
-OFTEN_ALIKE = ('internalStructure',)
+OFTEN_ALIKE = ('internalStructure', 'calcification')    # soft tissue, none
 
 def _fitted(x: np.ndarray, ratings: np.ndarray, penalty, clip: float) -> dict:
     scale = Scale.fit(x, clip)

@@ -24,6 +24,7 @@ CURVE = ('epoch', 'learning_rate', 'train_loss', 'gradient_norm', 'val_loss',
 class Rival:
     "A model of three classes. The base class is the majority rule: the training rows' shares."
     parts: tuple = ()      # of the dataset
+    only_to_learn: tuple = ()   # those of them that no answer needs
     stages: tuple = ()     # of the protocol
     libraries: tuple = ('numpy', 'scikit-learn')   # whose versions its numbers depend on
     besides: tuple = ()    # what else they depend on

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['slices', 'slices_table', 'Corpus', 'augment', 'batch_of', 'first_values', 'build', 'rate', 'best_device', 'descend',
            'pretrain', 'pretrain_all', 'reopen', 'pack_tower', 'unpack_tower', 'spare_corpus', 'fold_parts',
-           'patients_seen', 'refuse_seen', 'described', 'sentences']
+           'patients_seen', 'refuse_seen', 'sentences']
 
 # %% ../../nbs/towers/13_pretraining.ipynb #2d58b09c
 import dataclasses, json, math, os, shutil, time
@@ -21,14 +21,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from ..artifacts import CompanionError, Rows, Store, atomic, content_key
 from ..artifacts import file_digest, pmap, row_table, versions, write_table
-from ..cohort.captions import TERMS, captions, find_readers, train_tokenizer
+from ..cohort.captions import TERMS, captions, train_tokenizer
 from ..cohort.cohort import lidc_nodules
 
 # %% ../../nbs/towers/13_pretraining.ipynb #ebd075e4
 from ..preprocessing import AIR_HU, PREPARE, consensus, crop_square
 from ..preprocessing import equivalent_diameter_mm, to_tower, window
 from ..protocol import Protocol
-from ..sources.sources import Nifti, Nodule, Phantom, Source, read_nifti
+from ..sources.ratings import described
+from ..sources.sources import Nodule, Phantom, Source
 from .encoders import GAINS, begin, draw, shipped_folder, trained_folder
 from .objectives import IGNORED, Autoregressive, Contrastive, Masked
 from .runs import IMAGE, MOST, NEEDS_TEXT, OBJECTIVES, TEXT, Recipe, objective_of, refuse_unknown
@@ -361,15 +362,6 @@ def refuse_seen(names: list[str], patients: set[str], store: Store):
             raise CompanionError(f'{n.partition("@")[0]} {why}', 'towers', remedy)
 
 # %% ../../nbs/towers/13_pretraining.ipynb #948dbb6b
-def described(source: Source, nodules: pd.DataFrame, store: Store) -> pd.DataFrame | None:
-    "nodule_id and the readers' scores; None where a source's table lacks them and the series."
-    if set(TERMS) <= set(nodules.columns): return nodules[['nodule_id', *TERMS]]
-    if not isinstance(source, Nifti) or 'series_uid' not in nodules: return None
-    def z_mm(row):
-        mask, _, affine = read_nifti(source.folder/row.mask.split(';')[0])
-        return affine[2, 2] * np.argwhere(mask)[:, 0].mean() + affine[2, 3]
-    return find_readers(nodules, [z_mm(r) for r in nodules.itertuples()], lidc_nodules(store))
-
 def sentences(source: Source, nodules: pd.DataFrame, store: Store) -> dict[str, list[str]]:
     "Captions of a source's nodules; none where nobody described them."
     return {} if (table := described(source, nodules, store)) is None else captions(table)

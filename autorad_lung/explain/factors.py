@@ -74,22 +74,6 @@ class Factors:
         "What the dictionary makes of tokens (..., D)."
         return self.base + self.loadings(tokens) @ self.rows
 
-def factors(
-    tokens: np.ndarray,   # (n, T, D) of all nodules
-    cover: np.ndarray,    # (n, T) share of each patch inside the outline
-    train,                # rows that are learnt from; no other is read
-    k: int = 10,          # factors
-    kind: str = 'nmf',    # in `KINDS`
-    seed: int = 0, most: int = MOST,
-) -> Factors:
-    "A dictionary of the patches around the outlines of training nodules."
-    if kind not in KINDS: raise CompanionError(f'no dictionary {kind!r}', 'kind', f'choose of {", ".join(KINDS)}')
-    x = gathered(tokens, cover, train, most, seed)
-    if not 1 <= k <= min(x.shape):
-        raise CompanionError(f'{k} factors of {x.shape[0]} tokens of width {x.shape[1]}', 'k',
-                             'ask for fewer, or give more nodules')
-    return KINDS[kind][0](x, k, seed)
-
 # %% ../../nbs/explain/10_factors.ipynb #f9721e4d
 def _of_halves(kind: str, v: np.ndarray) -> Factors:
     "From rows (K, 2 D) that are never negative; their triangle makes least squares small."
@@ -110,6 +94,7 @@ def _random(x, k, seed):
 def _least_squares(f, x):
     return np.array([nnls(f.fitted['r'], y)[0] for y in halves(x) @ f.fitted['q']])
 
+# %% ../../nbs/explain/10_factors.ipynb #223e26c9
 def _pca(x, k, seed):
     model = PCA(k, svd_solver='covariance_eigh').fit(x)
     return Factors('pca', model.components_, model.mean_, {})
@@ -136,6 +121,23 @@ def _responsible(f, x):
 
 KINDS = {'nmf': (_nmf, _least_squares), 'random': (_random, _least_squares), 'kmeans': (_kmeans, _nearest),
          'pca': (_pca, lambda f, x: (x - f.base) @ f.rows.T), 'mixture': (_mixture, _responsible)}
+
+# %% ../../nbs/explain/10_factors.ipynb #c3e9cb21
+def factors(
+    tokens: np.ndarray,   # (n, T, D) of all nodules
+    cover: np.ndarray,    # (n, T) share of each patch inside the outline
+    train,                # rows that are learnt from; no other is read
+    k: int = 10,          # factors
+    kind: str = 'nmf',    # in `KINDS`
+    seed: int = 0, most: int = MOST,
+) -> Factors:
+    "A dictionary of the patches around the outlines of training nodules."
+    if kind not in KINDS: raise CompanionError(f'no dictionary {kind!r}', 'kind', f'choose of {", ".join(KINDS)}')
+    x = gathered(tokens, cover, train, most, seed)
+    if not 1 <= k <= min(x.shape):
+        raise CompanionError(f'{k} factors of {x.shape[0]} tokens of width {x.shape[1]}', 'k',
+                             'ask for fewer, or give more nodules')
+    return KINDS[kind][0](x, k, seed)
 
 # %% ../../nbs/explain/10_factors.ipynb #6cc7c4db
 class Importance(NamedTuple):

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['SIZES', 'STRENGTHS', 'COLLAPSED', 'around', 'concept_parts', 'means', 'unit', 'upper', 'spherical', 'Prototypes',
-           'concept_maps', 'collapse', 'nearest']
+           'predicted', 'concept_maps', 'PrototypesByLot', 'collapse', 'nearest']
 
-# %% ../../nbs/rivals/07_prototypes.ipynb #c7739390
+# %% ../../nbs/rivals/07_prototypes.ipynb #a4459aad
+from dataclasses import replace
 import numpy as np
 import pandas as pd
 from scipy.ndimage import binary_dilation
@@ -32,9 +33,9 @@ def concept_parts(tokens: np.ndarray, scale: Scale, coef: np.ndarray) -> np.ndar
     "Tokens (..., T, D) and a ridge's weights (A, D) on their mean -> (..., A, T); mean and intercept are the rating."
     return coef @ np.swapaxes(scale(tokens), -1, -2)
 
-def means(tokens: np.ndarray, rows) -> np.ndarray:
-    "Mean token (n, D) float64 of some rows of (N, T, D), read one by one: a large tower's are many."
-    return np.array([tokens[i].mean(0, dtype=float) for i in rows])
+def means(dataset: Dataset, rows) -> np.ndarray:
+    "Mean tokens (n, D) float64 of some rows, read one by one: a large tower's are many."
+    return np.array([dataset.part('tokens', i).mean(0, dtype=float) for i in rows])
 
 # %% ../../nbs/rivals/07_prototypes.ipynb #4fc405f0
 def unit(x: np.ndarray) -> np.ndarray:
@@ -75,36 +76,26 @@ def _refuse(ratings: np.ndarray):
             raise CompanionError(f'all ratings of {name} are {np.nanmin(r):g}: there is nothing to learn', name,
                                  'give nodules that differ in it')
 
-class _Learnt(Rival):
-    "How prototypes are made and how near nodules come."
-    def _ridge(self, x: np.ndarray, ratings: np.ndarray, penalty: np.ndarray) -> dict:
-        scale = Scale.fit(x)
-        coef, intercept = grounded(scale(x), ratings, penalty)
-        return scale.arrays('scale') | {'coef': coef, 'intercept': intercept, 'penalty': penalty}
+def _ridge(x: np.ndarray, ratings: np.ndarray, penalty: np.ndarray) -> dict:
+    scale = Scale.fit(x)
+    coef, intercept = grounded(scale(x), ratings, penalty)
+    return scale.arrays('scale') | {'coef': coef, 'intercept': intercept, 'penalty': penalty}
 
-    def _prototypes(self, dataset: Dataset, rows, a: dict, m: int, seed: int) -> np.ndarray:
-        "(8, m, D); zeros where there is none."
-        out, scale = np.zeros((8, m, a['coef'].shape[1])), Scale.of(a, 'scale')
-        ratings, near = dataset.part('attributes', rows), around(dataset.part('cover', rows))
-        for k in np.flatnonzero(np.isfinite(a['penalty'])):
-            made = []
-            for j in np.flatnonzero(upper(ratings[:, k]) & near.any(1)):
-                z = scale(dataset.part('tokens', rows[j]).astype(float)[near[j]])
-                made.append(softmax(z @ a['coef'][k]) @ z)
-            if made:
-                found = spherical(unit(np.array(made)), m, seed)
-                out[k, :len(found)] = found
-        return out
+def _prototypes(dataset: Dataset, rows, a: dict, m: int, seed: int) -> np.ndarray:
+    "Of a ridge (8, m, D); zeros where there is none."
+    out, scale = np.zeros((8, m, a['coef'].shape[1])), Scale.of(a, 'scale')
+    ratings, near = dataset.part('attributes', rows), around(dataset.part('cover', rows))
+    for k in np.flatnonzero(np.isfinite(a['penalty'])):
+        made = []
+        for j in np.flatnonzero(upper(ratings[:, k]) & near.any(1)):
+            z = scale(dataset.part('tokens', rows[j]).astype(float)[near[j]])
+            made.append(softmax(z @ a['coef'][k]) @ z)
+        if made:
+            found = spherical(unit(np.array(made)), m, seed)
+            out[k, :len(found)] = found
+    return out
 
-    def nearness(self, dataset: Dataset, idx, veto: np.ndarray | None = None) -> np.ndarray:
-        """Largest cosines (n, 8, M) of the nodules' patches with the prototypes. `veto`: patches (rows, columns) bool
-        that are forbidden, of all nodules or of each (n, rows, columns)."""
-        scale, p = Scale.of(self.arrays, 'scale'), self.arrays['prototypes']
-        def one(i, n):
-            z = unit(scale(dataset.part('tokens', i).astype(float)))
-            return (p @ z[_kept(veto, n, len(idx), len(z), dataset.table.nodule_id.iloc[i])].T).max(2)
-        return np.array([one(i, n) for n, i in enumerate(idx)]).reshape(len(idx), *p.shape[:2])
-
+# %% ../../nbs/rivals/07_prototypes.ipynb #a3255855
 def _kept(veto, n: int, of: int, patches: int, who: str):
     "Which patches (T,) of the n-th nodule may speak."
     if veto is None: return slice(None)
@@ -116,38 +107,16 @@ def _kept(veto, n: int, of: int, patches: int, who: str):
     if kept.any(): return kept
     raise CompanionError('every patch is forbidden: nothing is left to look at', who, 'leave at least one patch')
 
-# %% ../../nbs/rivals/07_prototypes.ipynb #f17da6a3
-class Prototypes(_Learnt):
-    "A class by how near a nodule's patches come to a few prototypes of each attribute (CSR, without its projector)."
-    parts, only_to_learn = ('attributes', 'cover', 'tokens'), ('attributes', 'cover')
-    stages, libraries = ('model',), (*Rival.libraries, 'scipy')
-    besides = (1, SIZES, STRENGTHS)     # 1: raise it when the code changes the results
-
-    def _head(self, s: np.ndarray, y: np.ndarray, C: float) -> dict:
-        flat = s.reshape(len(s), -1)
-        scale = Scale.fit(flat)
-        W, b = linear(scale(flat), y, C)
-        return scale.arrays('head.scale') | {'head': W, 'bias': b, 'C': np.array(C)}
-
-    def fit(self, dataset, train, val, seed=0):
-        both = np.sort(np.concatenate([train, val]))
-        _refuse(dataset.part('attributes', both))
-        y, patients, fold = dataset.labels, dataset.table.patient_id.to_numpy(), np.full(len(dataset.table), INNER)
-        fold[train] = assign_folds(y[train], patients[train], INNER, 0)     # the validation rows are one more
-        x, r = means(dataset.tokens, both), dataset.part('attributes', both)
-        penalty, first = best(x, r, patients[both], fold[both], np.inf), np.isin(both, train)
-        ridge, losses = self._ridge(x[first], r[first], penalty), {}
-        for m in SIZES:
-            self.arrays = ridge | {'prototypes': self._prototypes(dataset, train, ridge, m, seed)}
-            s, seen = self.nearness(dataset, train), self.nearness(dataset, val)
-            for C in STRENGTHS:
-                self.arrays |= self._head(s, y[train], C)
-                losses[m, C] = log_loss(self.answer(seen), y[val])
-        m, C = min(losses, key=losses.get)
-        ridge = self._ridge(x, r, penalty)
-        self.arrays = ridge | {'prototypes': self._prototypes(dataset, both, ridge, m, seed)}
-        self.arrays |= self._head(self.nearness(dataset, both), y[both], C)
-        return self
+class _Near(Rival):
+    "The answer by how near patches come."
+    def nearness(self, dataset: Dataset, idx, veto: np.ndarray | None = None) -> np.ndarray:
+        """Largest cosines (n, 8, M) of the nodules' patches with the prototypes. `veto`: patches (rows, columns) bool
+        that are forbidden, of all nodules or of each (n, rows, columns)."""
+        scale, p, ids = Scale.of(self.arrays, 'scale'), self.arrays['prototypes'], dataset.table.nodule_id
+        def one(i, n):
+            z = unit(scale(dataset.part('tokens', i).astype(float)))
+            return (p @ z[_kept(veto, n, len(idx), len(z), ids.iloc[i])].T).max(2)
+        return np.array([one(i, n) for n, i in enumerate(idx)]).reshape(len(idx), *p.shape[:2])
 
     def answer(self, s: np.ndarray, rejected=()) -> np.ndarray:
         "Nearnesses (n, 8, M) -> probabilities (n, 3); those of `rejected` attributes (names) are the training mean's."
@@ -161,16 +130,64 @@ class Prototypes(_Learnt):
         "Probabilities (n, 3); `veto`: see `nearness`; `rejected`: see `answer`."
         return self.answer(self.nearness(dataset, np.asarray(idx), veto), rejected)
 
-    def concepts(self, dataset: Dataset, idx) -> np.ndarray:
-        "Predicted ratings (n, 8), on the readers' scale but not held to it."
-        z = Scale.of(self.arrays, 'scale')(means(dataset.tokens, idx))
-        return z @ self.arrays['coef'].T + self.arrays['intercept']
+# %% ../../nbs/rivals/07_prototypes.ipynb #a09b4a2d
+class Prototypes(_Near):
+    "A class by how near a nodule's patches come to a few prototypes of each attribute (CSR, without its projector)."
+    parts, only_to_learn = ('attributes', 'cover', 'tokens'), ('attributes', 'cover')
+    stages, libraries = ('model',), (*Rival.libraries, 'scipy')
+    besides = (1, SIZES, STRENGTHS)     # 1: raise it when the code changes the results
+
+    def _penalty(self, x, r, patients, fold) -> np.ndarray: return best(x, r, patients, fold, np.inf)
+
+    def _head(self, s: np.ndarray, y: np.ndarray, C: float) -> dict:
+        flat = s.reshape(len(s), -1)
+        scale = Scale.fit(flat)
+        W, b = linear(scale(flat), y, C)
+        return scale.arrays('head.scale') | {'head': W, 'bias': b, 'C': np.array(C)}
+
+    def fit(self, dataset, train, val, seed=0):
+        both = np.sort(np.concatenate([train, val]))
+        _refuse(dataset.part('attributes', both))
+        y, patients, fold = dataset.labels, dataset.table.patient_id.to_numpy(), np.full(len(dataset.table), INNER)
+        fold[train] = assign_folds(y[train], patients[train], INNER, 0)     # the validation rows are one more
+        x, r, first = means(dataset, both), dataset.part('attributes', both), np.isin(both, train)
+        penalty = self._penalty(x, r, patients[both], fold[both])
+        ridge, losses = _ridge(x[first], r[first], penalty), {}
+        for m in SIZES:
+            self.arrays = ridge | {'prototypes': _prototypes(dataset, train, ridge, m, seed)}
+            s, seen = self.nearness(dataset, train), self.nearness(dataset, val)
+            for C in STRENGTHS:
+                self.arrays |= self._head(s, y[train], C)
+                losses[m, C] = log_loss(self.answer(seen), y[val])
+        m, C = min(losses, key=losses.get)
+        ridge = _ridge(x, r, penalty)
+        self.arrays = ridge | {'prototypes': _prototypes(dataset, both, ridge, m, seed)}
+        self.arrays |= self._head(self.nearness(dataset, both), y[both], C)
+        return self
+
+# %% ../../nbs/rivals/07_prototypes.ipynb #adc10641
+def predicted(rival: Prototypes, dataset: Dataset, idx) -> np.ndarray:
+    "Ratings (n, 8) by the ridge of a fitted rival, on the readers' scale but not held to it."
+    return Scale.of(rival.arrays, 'scale')(means(dataset, idx)) @ rival.arrays['coef'].T + rival.arrays['intercept']
 
 def concept_maps(rival: Prototypes, dataset: Dataset, i: int) -> np.ndarray:
     "Maps (8, rows, columns) of nodule i by `ATTRIBUTES`; a map's mean and the intercept are the predicted rating."
     x = dataset.part('tokens', i).astype(float)
     side = _side(len(x))
     return concept_parts(x, Scale.of(rival.arrays, 'scale'), rival.arrays['coef']).reshape(8, side, side)
+
+# %% ../../nbs/rivals/07_prototypes.ipynb #8defa777
+class PrototypesByLot(Prototypes):
+    "The control: the same, from ratings that are handed round."
+    level = 10.     # the ridge's penalty
+
+    def fit(self, dataset, train, val, seed=0):
+        both = np.sort(np.concatenate([train, val]))
+        handed = np.array(dataset.part('attributes', slice(None)))
+        handed[both] = np.random.default_rng([seed, 3]).permutation(handed[both])
+        return super().fit(replace(dataset, attributes=handed), train, val, seed)
+
+    def _penalty(self, x, r, patients, fold): return np.full(r.shape[1], self.level)
 
 # %% ../../nbs/rivals/07_prototypes.ipynb #10201218
 COLLAPSED = .95

@@ -193,8 +193,8 @@ class PrototypesByLot(Prototypes):
 COLLAPSED = .95
 
 def collapse(rival: Prototypes, dataset: Dataset, rows) -> pd.DataFrame:
-    """attribute; prototypes; cosine, the mean over their pairs (NaN of fewer than two); nearest, how many are the nearest
-    of some row; collapsed."""
+    """attribute; prototypes; cosine, the mean over their pairs (NaN of fewer than two); nearest, how many are the
+    nearest of some row; collapsed."""
     s = rival.nearness(dataset, rows)
     def one(k, name):
         p = rival.arrays['prototypes'][k]

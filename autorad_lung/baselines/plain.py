@@ -71,6 +71,13 @@ L1 = {'l1_ratio': 1.} if _RENAMED else {'penalty': 'l1'}
 TO_THE_END = dict(tol=1e-8, max_iter=5000)   # at scikit-learn's 1e-4 another BLAS ends .003 of a probability away
 
 # %% ../../nbs/baselines/01_plain.ipynb #ecc737b4
+def _of_two(m: LogisticRegression, classes: np.ndarray, against: float) -> dict:
+    """Weights (3, F) and intercepts (3,) of a regression that has met two of the classes; the third has no share.
+    `against`: what the first gets of the second's logit."""
+    coef, intercept = np.zeros((3, m.coef_.shape[1])), np.full(3, -1e3)
+    for c, share in zip(classes, (against, 1)): coef[c], intercept[c] = share * m.coef_[0], share * m.intercept_[0]
+    return {'coef': coef, 'intercept': intercept}
+
 class Logistic(Rival):
     "Logistic regression on one part of the dataset."
     strengths = {'l2': (1e-4, 3e-4, 1e-3, 1e-2, 1e-1, 1.), 'l1': (.01, .02, .05, .1)}    # C
@@ -85,6 +92,9 @@ class Logistic(Rival):
         else:
             one = LogisticRegression(C=C, solver='liblinear', random_state=seed, **L1)
             fits = OneVsRestClassifier(one).fit(scale(x), y).estimators_
+        if len(classes := np.unique(y)) == 2:
+            met = _of_two(fits[0], classes, 0 if self.penalty == 'l2' else -1)
+            return scale.arrays('scale') | met | {'C': np.array(C)}
         coef, intercept = (np.concatenate([getattr(e, n) for e in fits])
                            for n in ('coef_', 'intercept_'))
         return scale.arrays('scale') | {'coef': coef, 'intercept': intercept, 'C': np.array(C)}

@@ -15,8 +15,8 @@ from ..sources.ratings import HIGHEST
 
 # %% ../../nbs/explain/11_counterfactual.ipynb #6ab08fc9
 def corrected(rival: Bottleneck, dataset: Dataset, idx) -> np.ndarray:
-    """Probabilities (A + 1, n, 3) of rows `idx` with 0 to A attributes corrected to the readers' mean, the heaviest mistake of
-    each nodule first."""
+    """Probabilities (A + 1, n, 3) of rows `idx` with 0 to A attributes corrected to the readers' mean, each nodule's
+    heaviest mistake first."""
     said, read = rival.concepts(dataset, idx), rival.ratings(dataset, idx)
     read = np.where(np.isfinite(read), read, said)
     scale, W = Scale.of(rival.arrays, 'head.scale'), rival.arrays['head']
@@ -71,8 +71,8 @@ MORE = {   # of each attribute: a higher rating, a lower one
     'spiculation': ('more spiculated', 'less spiculated'), 'texture': ('more solid', 'less solid')}
 
 def changes(rival: Bottleneck, scores: np.ndarray) -> dict[str, tuple]:
-    """Ratings (A,) -> class that the head does not say: the one attribute to change and by how many points, or (None, the
-    least distance of all together in standard deviations; inf where the scales allow none)."""
+    """Ratings (A,) -> class that the head does not say: the one attribute to change and by how many points, or (None,
+    the least distance of all together in standard deviations; inf where the scales allow none)."""
     scale, top = Scale.of(rival.arrays, 'head.scale'), np.array([HIGHEST[a] for a in rival.attributes], float)
     scores = np.clip(scores, 1, top)
     W, b = rival.arrays['head'], rival.arrays['bias']
@@ -96,7 +96,7 @@ def in_words(found: dict[str, tuple]) -> list[str]:
 
 # %% ../../nbs/explain/11_counterfactual.ipynb #c2e9d409
 def plain_head(rival: Bottleneck) -> dict[str, np.ndarray]:
-    "Logits are `weights` (3, A) times ratings plus `intercepts` (3,); `spread` (A,): points a standard deviation, or 0."
+    "Logits: `weights` (3, A) times ratings plus `intercepts` (3,); `spread` (A,): points a standard deviation, or 0."
     scale, W = Scale.of(rival.arrays, 'head.scale'), rival.arrays['head']
     spread = np.where(scale.inverse > 0, 1 / np.where(scale.inverse > 0, scale.inverse, 1), 0)
     intercepts = rival.arrays['bias'] - W @ (scale.mean * scale.inverse)

@@ -63,7 +63,7 @@ def confounded(
     return out
 
 def planted(y: np.ndarray, patients: np.ndarray, rho: float, seed: int = 0) -> dict[str, np.ndarray]:
-    """The same where the nuisance can be given to any nodule. Rows of a table that has all n nodules without it, then all
+    """The same where any nodule can be given the nuisance. Rows of a table that has all n nodules without it, then all
     with it."""
     out, rng, n_all = {}, np.random.default_rng([seed, 2]), len(y)
     for part, rows in zip(PARTS, _dealt(y, patients, seed)):
@@ -138,7 +138,8 @@ class Gaps:
                 return of(right[r]) / np.maximum(of(np.ones(len(r))), 1e-12)
             self.score[key] = (share(0) + share(1)) / 2
 
-    def gap(self, model: str, rho: float) -> np.ndarray: return self.score[model, rho, 'id'] - self.score[model, rho, 'ood']
+    def gap(self, model: str, rho: float) -> np.ndarray:
+        return self.score[model, rho, 'id'] - self.score[model, rho, 'ood']
 
     def table(self) -> pd.DataFrame:
         "model, rho, id, ood, gap, each with its 95 % interval (…_low, …_high)."

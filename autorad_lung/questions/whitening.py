@@ -23,8 +23,8 @@ class Whiten:
     @classmethod
     def fit(cls, x: np.ndarray, share: float = .95, ridge: float = 1e-3) -> 'Whiten':
         """From rows (n, D): as many principal directions as hold that share of the variance. `ridge`, times the largest
-        variance, is added to each, so that directions of noise are not blown up. A `CompanionError` for rows that do not
-        differ."""
+        variance, is added to each, so that directions of noise are not blown up. A `CompanionError` for rows that are
+        all the same."""
         x = np.asarray(x, float)
         s, vt = np.linalg.svd(x - x.mean(0), full_matrices=False)[1:]
         spread = s**2 / len(x)
@@ -65,7 +65,7 @@ def chosen_step(p: np.ndarray, labels: np.ndarray) -> tuple:
     return max(STEPS, key=lambda s: macro_f1(labels, moved(p, s)))
 
 def with_thresholds(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Of cross-validated predictions of one model and seed: said (n,) as they are, `moved` by a step chosen on the other
+    """Of cross-validated predictions of one model and seed: `said` as they are, `moved` by a step chosen on the other
     folds' patients, and `tuned` by one chosen on all rows that are scored (how it is not to be done)."""
     t = predictions.reset_index(drop=True)
     p, y, fold = t[list(PROBABILITIES)].to_numpy(), t.label.to_numpy(int), t.fold.to_numpy()

@@ -7,7 +7,7 @@ __all__ = ['EXPECTED', 'CONCEPTS', 'PENALTIES', 'PRIORS', 'INNER', 'STRENGTHS', 
            'Concepts', 'ConceptsRadiomics', 'ConceptsBoth', 'ConceptsFree', 'ConceptsSigned', 'ConceptsRadiomicsFree',
            'ConceptsRadiomicsSigned', 'ConceptsResidual', 'ConceptsRadiomicsResidual', 'ConceptsHard',
            'ConceptsRadiomicsHard', 'ConceptsSix', 'ConceptsRadiomicsSix', 'ConceptsReadSix', 'Grounding', 'grounded',
-           'signs', 'linear', 'shares_of', 'crossed', 'best', 'Bottleneck', 'reach', 'ReadConcepts']
+           'signs', 'linear', 'shares_of', 'crossed', 'best', 'Headed', 'Bottleneck', 'reach', 'ReadConcepts']
 
 # %% ../../nbs/rivals/06_concepts.ipynb #9c009724
 from functools import partial
@@ -22,8 +22,8 @@ from ..sources.ratings import ATTRIBUTES, INCONSISTENT, over_readers
 
 # %% ../../nbs/rivals/06_concepts.ipynb #051f4f14
 class Grounding:
-    """Ridge of each rating (n, A), NaN allowed, on columns (n, F): the least sum of squares plus penalty times the squared
-    weights, the intercept free. Of an attribute with fewer than two ratings the weights are 0."""
+    """Ridge of each rating (n, A), NaN allowed, on columns (n, F): the least sum of squares plus penalty times the
+    squared weights, the intercept free. Of an attribute with fewer than two ratings the weights are 0."""
     def __init__(self, z: np.ndarray, ratings: np.ndarray):
         self.shape, self.parts = (ratings.shape[1], z.shape[1]), []
         known = np.isfinite(ratings)
@@ -102,8 +102,8 @@ def _said(arrays: dict, x: np.ndarray) -> np.ndarray:
     return Scale.of(arrays, 'scale')(x) @ arrays['coef'].T + arrays['intercept']
 
 def crossed(x: np.ndarray, ratings: np.ndarray, fold: np.ndarray, penalty, clip: float) -> np.ndarray:
-    """Predicted ratings (n, A) of rows (n, F), each by a ridge of the other folds (n,); where the penalty is infinite the
-    mean of all, so that no fold is told from another."""
+    """Predicted ratings (n, A) of rows (n, F), each by a ridge of the other folds (n,); where the penalty is infinite
+    the mean of all, so that no fold is told from another."""
     out = np.empty(ratings.shape)
     for f in np.unique(fold):
         out[fold == f] = _said(_fitted(x[fold != f], ratings[fold != f], penalty, clip), x[fold == f])
@@ -136,8 +136,8 @@ def _refuse_constant(ratings: np.ndarray, attributes: tuple):
                                  'give nodules that differ in it, or leave it out')
 
 # %% ../../nbs/rivals/06_concepts.ipynb #4b4b6ae4
-class Bottleneck(Rival):
-    "Ratings predicted from parts of the dataset, and a class from the ratings."
+class Headed(Rival):
+    "What a bottleneck is made of: its inputs, the head on its ratings, and a regression beside it."
     stages, libraries, besides = ('model',), (*Rival.libraries, 'scipy'), (CONCEPTS,)
     only_to_learn = ('attributes',)
 
@@ -156,13 +156,6 @@ class Bottleneck(Rival):
 
     def ratings(self, dataset: Dataset, idx) -> np.ndarray: return dataset.part('attributes', idx)[:, self.columns]
 
-    def _penalty(self, x, r, patients, fold): return best(x, r, patients, fold, self.protocol.feature_clip)
-
-    def _learnt(self, x, r, fold, penalty) -> tuple[dict, np.ndarray]:
-        "The ridge of all rows; and the scores (n, A) that the head learns from, each from other patients."
-        clip = self.protocol.feature_clip
-        return _fitted(x, r, penalty, clip), crossed(x, r, fold, penalty, clip)
-
     def _head(self, scores: np.ndarray, y: np.ndarray, prior: float) -> dict:
         scale = Scale.fit(self._shown(scores))
         W, b = linear(scale(self._shown(scores)), y, prior=prior, expected=signs(self.attributes))
@@ -180,6 +173,17 @@ class Bottleneck(Rival):
         vt = np.linalg.svd(z, full_matrices=False)[2]
         W, b = linear(z @ vt.T, y, C, self.answer(scores))
         return {'residual': W @ vt, 'residual.bias': b}
+
+
+# %% ../../nbs/rivals/06_concepts.ipynb #b4daa96a
+class Bottleneck(Headed):
+    "Ratings predicted from parts of the dataset, and a class from the ratings."
+    def _penalty(self, x, r, patients, fold): return best(x, r, patients, fold, self.protocol.feature_clip)
+
+    def _learnt(self, x, r, fold, penalty) -> tuple[dict, np.ndarray]:
+        "The ridge of all rows; and the scores (n, A) that the head learns from, each from other patients."
+        clip = self.protocol.feature_clip
+        return _fitted(x, r, penalty, clip), crossed(x, r, fold, penalty, clip)
 
     def fit(self, dataset, train, val, seed=0):
         both = np.sort(np.concatenate([train, val]))

@@ -48,7 +48,7 @@ ELSEWHERE = {   # the same, for what Table 1 does not ask for
     'pool_mask': 'rivals.pooled:PoolMask', 'pool_readers': 'rivals.pooled:PoolReaders',
     **{f'concepts{n}': f'rivals.concepts:Concepts{c}' for n, c in BOTTLENECKS.items()},
     'concepts_read': 'rivals.concepts:ReadConcepts',
-    'prototypes': 'rivals.prototypes:Prototypes',
+    'prototypes': 'rivals.prototypes:Prototypes', 'prototypes_by_lot': 'rivals.prototypes:PrototypesByLot',
 }
 
 # %% ../../nbs/baselines/02_register.ipynb #059ec369

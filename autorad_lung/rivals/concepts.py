@@ -7,7 +7,8 @@ __all__ = ['EXPECTED', 'CONCEPTS', 'PENALTIES', 'PRIORS', 'INNER', 'STRENGTHS', 
            'Concepts', 'ConceptsRadiomics', 'ConceptsBoth', 'ConceptsFree', 'ConceptsSigned', 'ConceptsRadiomicsFree',
            'ConceptsRadiomicsSigned', 'ConceptsResidual', 'ConceptsRadiomicsResidual', 'ConceptsHard',
            'ConceptsRadiomicsHard', 'ConceptsSix', 'ConceptsRadiomicsSix', 'ConceptsReadSix', 'Grounding', 'grounded',
-           'signs', 'linear', 'shares_of', 'crossed', 'best', 'Headed', 'Bottleneck', 'reach', 'ReadConcepts']
+           'signs', 'linear', 'shares_of', 'crossed', 'best', 'refuse_constant', 'Headed', 'Bottleneck', 'reach',
+           'ReadConcepts']
 
 # %% ../../nbs/rivals/06_concepts.ipynb #9c009724
 from functools import partial
@@ -127,7 +128,8 @@ def best(x: np.ndarray, ratings: np.ndarray, patients: np.ndarray, fold: np.ndar
     sure = by_patient.sum(1) > 2 * np.sqrt((by_patient**2).sum(1))
     return np.where(sure, np.array(PENALTIES)[at], np.inf)
 
-def _refuse_constant(ratings: np.ndarray, attributes: tuple):
+def refuse_constant(ratings: np.ndarray, attributes: tuple):
+    "A `CompanionError` for an attribute that nobody rated, or of which all ratings (n, A) are the same."
     for a, r in zip(attributes, ratings.T):
         if not np.isfinite(r).any():
             raise CompanionError(f'nobody rated the {a} of a nodule to learn from', a, 'rate them, or leave it out')
@@ -187,7 +189,7 @@ class Bottleneck(Headed):
 
     def fit(self, dataset, train, val, seed=0):
         both = np.sort(np.concatenate([train, val]))
-        _refuse_constant(self.ratings(dataset, both), self.attributes)
+        refuse_constant(self.ratings(dataset, both), self.attributes)
         x, r, y = self.inputs(dataset, slice(None)), self.ratings(dataset, slice(None)), dataset.labels
         patients, fold = dataset.table.patient_id.to_numpy(), np.full(len(y), INNER)
         fold[train] = assign_folds(y[train], patients[train], INNER, 0)     # the validation rows are one more

@@ -16,7 +16,7 @@ from ..artifacts import CompanionError
 from ..baselines.dataset import Dataset, Scale
 from ..baselines.plain import Rival, log_loss
 from ..cohort.cohort import assign_folds
-from .concepts import INNER, best, grounded, linear, shares_of
+from .concepts import INNER, best, grounded, linear, refuse_constant, shares_of
 from ..sources.ratings import ATTRIBUTES
 
 # %% ../../nbs/rivals/07_prototypes.ipynb #7c52a537
@@ -67,14 +67,6 @@ def spherical(v: np.ndarray, m: int, seed: int = 0, starts: int = 4) -> np.ndarr
 
 # %% ../../nbs/rivals/07_prototypes.ipynb #3b4fdc5c
 SIZES, STRENGTHS = (1, 5, 10), (1e-4, 1e-3, 1e-2, 1e-1, 1.)    # prototypes an attribute, C: chosen on validation rows
-
-def _refuse(ratings: np.ndarray):
-    for name, r in zip(ATTRIBUTES, ratings.T):
-        if not np.isfinite(r).any():
-            raise CompanionError(f'nobody rated the {name} of a nodule to learn from', name, 'rate some')
-        if np.nanmin(r) == np.nanmax(r):
-            raise CompanionError(f'all ratings of {name} are {np.nanmin(r):g}: there is nothing to learn', name,
-                                 'give nodules that differ in it')
 
 def _ridge(x: np.ndarray, ratings: np.ndarray, penalty: np.ndarray) -> dict:
     scale = Scale.fit(x)
@@ -147,7 +139,7 @@ class Prototypes(_Near):
 
     def fit(self, dataset, train, val, seed=0):
         both = np.sort(np.concatenate([train, val]))
-        _refuse(dataset.part('attributes', both))
+        refuse_constant(dataset.part('attributes', both), ATTRIBUTES)
         y, patients, fold = dataset.labels, dataset.table.patient_id.to_numpy(), np.full(len(dataset.table), INNER)
         fold[train] = assign_folds(y[train], patients[train], INNER, 0)     # the validation rows are one more
         x, r, first = means(dataset, both), dataset.part('attributes', both), np.isin(both, train)

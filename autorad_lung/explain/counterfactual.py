@@ -89,7 +89,8 @@ def changes(rival: Bottleneck, scores: np.ndarray) -> dict[str, tuple]:
 def in_words(found: dict[str, tuple]) -> list[str]:
     "What `changes` found, a sentence for each class."
     def one(to, attribute, by):
-        if attribute: return f'would be {to} if it were {abs(by):.1f} points {MORE[attribute][by < 0]} ({attribute})'
+        points = f'{abs(by):.1f}' if abs(by) >= .05 else 'less than 0.1'
+        if attribute: return f'would be {to} if it were {points} points {MORE[attribute][by < 0]} ({attribute})'
         if np.isinf(by): return f'would be {to} with no ratings that the scales allow'
         return f'would be {to} only if several attributes changed together, by {by:.1f} standard deviations'
     return [one(to, *v) for to, v in found.items()]

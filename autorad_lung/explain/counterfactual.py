@@ -72,11 +72,11 @@ MORE = {   # of each attribute: a higher rating, a lower one
 
 def changes(rival: Bottleneck, scores: np.ndarray) -> dict[str, tuple]:
     """Ratings (A,) -> class that the head does not say: the one attribute to change and by how many points, or (None,
-    the least distance of all together in standard deviations; inf where the scales allow none)."""
+    the least distance of all together in standard deviations; inf where the scales allow none). A prediction may lie
+    beyond its scale; from there it can only come back."""
     scale, top = Scale.of(rival.arrays, 'head.scale'), np.array([HIGHEST[a] for a in rival.attributes], float)
-    scores = np.clip(scores, 1, top)
     W, b = rival.arrays['head'], rival.arrays['bias']
-    z, low, high = (Scale.of(rival.arrays, 'head.scale')(x) for x in (scores, np.ones_like(top), top))
+    z, low, high = map(scale, (scores, np.minimum(scores, 1), np.maximum(scores, top)))
     said, out = int((W @ z + b).argmax()), {}
     for to in {*range(3)} - {said}:
         if one := one_change(W, b, z, to, low, high):

@@ -270,7 +270,7 @@ def _concepts(study: Study, seed: int) -> dict:
     def plain(x, digits=4): return [[_plain(v, digits) for v in row] for row in x]
     heads = {str(f): {k: plain(v, 9) if v.ndim == 2 else plain([v], 9)[0] for k, v in plain_head(m).items()}
              for f, m in rivals.items()}
-    return dict(names=r.attributes, top=top, said=plain(said.clip(1, top)), read=plain(read), heads=heads,
+    return dict(names=r.attributes, top=top, said=plain(said, 6), read=plain(read), heads=heads,
                 more=[MORE[a] for a in r.attributes])
 
 # %% ../../nbs/pages/02_explorer.ipynb #110752e9

@@ -217,6 +217,7 @@ def test_eight_sliders_move_the_bottleneck_s_answer(spoken, browser):
         assert np.allclose(shown(), shares_of(rival.answer(said[None]))[0], atol=2e-3)
         slider = f'document.querySelectorAll("#sliders input")[{rival.attributes.index("margin")}]'
         browser.js(f'{slider}.value = "1.5"; {slider}.dispatchEvent(new Event("input", {{bubbles: true}}))')
+        if browser.js(f'{slider}.disabled'): assert np.isinf(rival.arrays['penalty'][rival.attributes.index('margin')])
         moved = said.copy(); moved[rival.attributes.index('margin')] = 1.5
         assert np.allclose(shown(), shares_of(rival.answer(moved[None]))[0], atol=2e-3)
         told = browser.js('document.getElementById("nearest").textContent').split('; ')
@@ -233,7 +234,8 @@ def test_eight_sliders_move_the_bottleneck_s_answer(spoken, browser):
 
 def test_without_a_bottleneck_there_are_no_sliders(run, browser):
     browser.open(run/'report'/'explorer.html')
-    assert browser.js('document.getElementById("argue").hidden') and browser.errors == []
+    assert 'was not trained' in browser.js('document.getElementById("argue").innerText')
+    assert browser.js('document.querySelectorAll("#sliders input").length') == 0 and browser.errors == []
 
 def many(held: dict, times: int) -> dict:
     "The same nodules several times over, under names of their own."

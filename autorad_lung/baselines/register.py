@@ -34,7 +34,7 @@ TUNED = {   # rows whose open choices are chosen on inner patients -> where they
 BOTTLENECKS = {f'{given}{form}': f'{g}{f}' for given, g in (('', ''), ('_radiomics', 'Radiomics'))
                for form, f in (('', ''), ('_free', 'Free'), ('_signed', 'Signed'), ('_residual', 'Residual'),
                                ('_hard', 'Hard'), ('_six', 'Six'))}
-BOTTLENECKS |= {'_both': 'Both', '_read_six': 'ReadSix'}       # of what readers say, in `rivals.concepts`
+BOTTLENECKS |= {'_both': 'Both', '_read_six': 'ReadSix', '_read_free': 'ReadFree'}   # in `rivals.concepts`
 ELSEWHERE = {   # the same, for what Table 1 does not ask for
     'clip_lung': 'rivals.clip_lung:ClipLung', 'zero_shot': 'rivals.clip_lung:ZeroShot',
     'pair_probe': 'rivals.clip_lung:PairProbe',

@@ -34,8 +34,18 @@ def _refuse_few(y, factor, least):
     if min(counts.values()) >= least: return
     said = ', '.join(f'{("benign", "malignant")[c]} {("without", "with")[f]} it {n}' for (c, f), n in counts.items())
     raise CompanionError(f'too few nodules to tie the class to this nuisance: {said}', 'factor',
-                         f'give at least {least} of each kind, or plant the nuisance')
+                         f'give at least {least} of each kind, of many patients, or plant the nuisance')
 
+def _refuse_rho(rho: float):
+    if rho not in RHOS: raise CompanionError(f'{rho} is no strength', 'rho', f'choose of {", ".join(map(str, RHOS))}')
+
+def _refuse_empty(n: int, part: str, y):
+    if n: return
+    said = f'{(y == 0).sum()} benign and {(y == 1).sum()} malignant nodules leave none of a kind for the part {part!r}'
+    raise CompanionError(said, 'patients', 'give nodules of more patients')
+
+
+# %% ../../nbs/questions/10_confounder.ipynb #66682835
 def _dealt(y, patients, seed: int) -> list[np.ndarray]:
     "Rows of the three parts: three fifths of the patients, a fifth, a fifth."
     fold = assign_folds(y, patients, 5, seed)
@@ -50,7 +60,7 @@ def confounded(
     least: int = LEAST,
 ) -> dict[str, np.ndarray]:  # rows of train, id and ood
     "Nodules drawn so that the nuisance goes with the class in a share rho of them; in ood in a share 1 - rho."
-    _refuse_few(y, factor, least)
+    _refuse_rho(rho); _refuse_few(y, factor, least)
     out, rng = {}, np.random.default_rng([seed, 1])
     for part, rows in zip(PARTS, _dealt(2 * y + factor, patients, seed)):
         agree = {(c, same): rng.permutation(rows[(y[rows] == c) & ((factor[rows] == c) == same)])
@@ -58,17 +68,19 @@ def confounded(
         counts = [min(len(agree[c, s]) for c in (0, 1)) for s in (True, False)]
         n = _most(*(counts[::-1] if part == 'ood' else counts))
         k = round(n * (1 - rho if part == 'ood' else rho))
-        if not n: _refuse_few(y, factor, np.inf)
+        _refuse_empty(n, part, y)
         out[part] = np.sort(np.concatenate([np.r_[agree[c, True][:k], agree[c, False][:n - k]] for c in (0, 1)]))
     return out
 
 def planted(y: np.ndarray, patients: np.ndarray, rho: float, seed: int = 0) -> dict[str, np.ndarray]:
     """The same where any nodule can be given the nuisance. Rows of a table that has all n nodules without it, then all
     with it."""
+    _refuse_rho(rho)
     out, rng, n_all = {}, np.random.default_rng([seed, 2]), len(y)
     for part, rows in zip(PARTS, _dealt(y, patients, seed)):
         of = [rng.permutation(rows[y[rows] == c]) for c in (0, 1)]
         n = min(map(len, of))
+        _refuse_empty(n, part, y)
         k = round(n * (1 - rho if part == 'ood' else rho))
         drawn = [of[c][:n] + n_all * np.r_[np.full(k, c), np.full(n - k, 1 - c)] for c in (0, 1)]
         out[part] = np.sort(np.concatenate(drawn)).astype(int)
@@ -135,7 +147,8 @@ class Gaps:
             def share(c):
                 r = rows[answers.malignant.to_numpy()[rows] == c]
                 def of(x): return weights @ np.bincount(code[r], x, len(who))
-                return of(right[r]) / np.maximum(of(np.ones(len(r))), 1e-12)
+                n = of(np.ones(len(r)))
+                return np.where(n > 0, of(right[r]) / np.maximum(n, 1e-12), np.nan)    # a resample without the class
             self.score[key] = (share(0) + share(1)) / 2
 
     def gap(self, model: str, rho: float) -> np.ndarray:
@@ -145,7 +158,7 @@ class Gaps:
         "model, rho, id, ood, gap, each with its 95 % interval (…_low, …_high)."
         def row(m, rho):
             found = dict(id=self.score[m, rho, 'id'], ood=self.score[m, rho, 'ood'], gap=self.gap(m, rho))
-            ends = {k: dict(zip(('low', 'high'), interval(x[1:]))) for k, x in found.items()}
+            ends = {k: dict(zip(('low', 'high'), interval(x[1:][np.isfinite(x[1:])]))) for k, x in found.items()}
             return dict(model=m, rho=rho) | {k: x[0] for k, x in found.items()} | {
                 f'{k}_{e}': v for k, both in ends.items() for e, v in both.items()}
         return pd.DataFrame([row(m, r) for m, r in dict.fromkeys((m, r) for m, r, _ in self.score)])

@@ -6,9 +6,9 @@
 __all__ = ['EXPECTED', 'CONCEPTS', 'PENALTIES', 'PRIORS', 'INNER', 'STRENGTHS', 'OFTEN_ALIKE', 'PICTURE', 'RADIOMICS', 'BOTH',
            'Concepts', 'ConceptsRadiomics', 'ConceptsBoth', 'ConceptsFree', 'ConceptsSigned', 'ConceptsRadiomicsFree',
            'ConceptsRadiomicsSigned', 'ConceptsResidual', 'ConceptsRadiomicsResidual', 'ConceptsHard',
-           'ConceptsRadiomicsHard', 'ConceptsSix', 'ConceptsRadiomicsSix', 'ConceptsReadSix', 'Grounding', 'grounded',
-           'signs', 'linear', 'shares_of', 'crossed', 'best', 'refuse_constant', 'Headed', 'Bottleneck', 'reach',
-           'ReadConcepts']
+           'ConceptsRadiomicsHard', 'ConceptsReadFree', 'ConceptsSix', 'ConceptsRadiomicsSix', 'ConceptsReadSix',
+           'Grounding', 'grounded', 'signs', 'linear', 'shares_of', 'crossed', 'best', 'refuse_constant', 'Headed',
+           'Bottleneck', 'reach', 'ReadConcepts']
 
 # %% ../../nbs/rivals/06_concepts.ipynb #9c009724
 from functools import partial
@@ -132,10 +132,10 @@ def refuse_constant(ratings: np.ndarray, attributes: tuple):
     "A `CompanionError` for an attribute that nobody rated, or of which all ratings (n, A) are the same."
     for a, r in zip(attributes, ratings.T):
         if not np.isfinite(r).any():
-            raise CompanionError(f'nobody rated the {a} of a nodule to learn from', a, 'rate them, or leave it out')
+            raise CompanionError(f'nobody rated the {a} of a nodule to learn from', a, 'rate it, on some that differ')
         if a not in OFTEN_ALIKE and np.nanmin(r) == np.nanmax(r):
             raise CompanionError(f'all ratings of {a} are {np.nanmin(r):g}: there is nothing to learn', a,
-                                 'give nodules that differ in it, or leave it out')
+                                 'give nodules that differ in it')
 
 # %% ../../nbs/rivals/06_concepts.ipynb #4b4b6ae4
 class Headed(Rival):
@@ -161,6 +161,7 @@ class Headed(Rival):
     def _head(self, scores: np.ndarray, y: np.ndarray, prior: float) -> dict:
         scale = Scale.fit(self._shown(scores))
         W, b = linear(scale(self._shown(scores)), y, prior=prior, expected=signs(self.attributes))
+        W = np.where(scale.inverse > 0, W, 0)         # what is held at its mean is not weighed
         return scale.arrays('head.scale') | {'head': W, 'bias': b, 'prior': np.array(prior)}
 
     def _shown(self, scores): return np.round(2 * scores) / 2 if self.hard else scores
@@ -249,5 +250,6 @@ ConceptsFree, ConceptsSigned = (partial(Concepts, prior=p) for p in (0., 1.))
 ConceptsRadiomicsFree, ConceptsRadiomicsSigned = (partial(ConceptsRadiomics, prior=p) for p in (0., 1.))
 ConceptsResidual, ConceptsRadiomicsResidual = (partial(c, residual=True) for c in (Concepts, ConceptsRadiomics))
 ConceptsHard, ConceptsRadiomicsHard = (partial(c, hard=True) for c in (Concepts, ConceptsRadiomics))
+ConceptsReadFree = partial(ReadConcepts, prior=0.)
 ConceptsSix, ConceptsRadiomicsSix, ConceptsReadSix = (
     partial(c, left_out=INCONSISTENT) for c in (Concepts, ConceptsRadiomics, ReadConcepts))

@@ -221,4 +221,5 @@ def nearest(rival: Prototypes, dataset: Dataset, rows, i: int | None = None) -> 
         return dict(attribute=ATTRIBUTES[k], prototype=m, row=row, nodule_id=dataset.table.nodule_id.iloc[row],
                     patient_id=who[row], y=patch // side, x=patch % side, cosine=float(best_of[k, m]),
                     rating=float(dataset.part('attributes', row)[k]))
-    return pd.DataFrame([one(k, m) for k, m in zip(*np.nonzero(p.any(2)))])
+    columns = ['attribute', 'prototype', 'row', 'nodule_id', 'patient_id', 'y', 'x', 'cosine', 'rating']
+    return pd.DataFrame([one(k, m) for k, m in zip(*np.nonzero(p.any(2)))], columns=columns)

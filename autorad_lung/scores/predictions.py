@@ -155,6 +155,8 @@ MODEL_NAMES = {
     'coop': 'CoOp (static prompts)', 'cocoop': 'CoCoOp (image-fed MetaNet)',
     'autorad_shuffled': 'AutoRad-Lung, radiomics shuffled',
     'autorad_paper_lr': "AutoRad-Lung, paper's optimiser", 'autorad': 'AutoRad-Lung',
+    'concepts': 'Bottleneck, from the picture', 'concepts_radiomics': 'Bottleneck, from radiomics',
+    'concepts_both': 'Bottleneck, from both',
 }
 
 def model_name(model: str) -> str:

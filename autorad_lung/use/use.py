@@ -492,12 +492,13 @@ def _notices(t: Trained, look: dict, flags: str) -> str:
 
 def attributes_of(rival: Rival, dataset: Dataset) -> dict[str, np.ndarray]:
     """What a bottleneck says of each nodule: each attribute on the readers' scale, and the ends of its 90 % interval
-    (`..._low`, `..._high`). Empty for other models."""
+    (`..._low`, `..._high`); NaN for one that it holds at the mean. Empty for other models."""
     if not hasattr(rival, 'concepts'): return {}
     n, k = len(dataset.table), len(rival.attributes)
     said, reach = rival.concepts(dataset, np.arange(n)) if n else np.zeros((0, k)), rival.arrays['reach']
     top = [HIGHEST[a] for a in rival.attributes]
-    ends = {'': said.clip(1, top), '_low': (said - reach).clip(1, top), '_high': (said + reach).clip(1, top)}
+    told = np.where(np.isfinite(rival.arrays['penalty']), 1., np.nan)      # an infinite one holds it at the mean
+    ends = {k: (said + f * reach).clip(1, top) * told for k, f in (('', 0), ('_low', -1), ('_high', 1))}
     return {f'{a}{end}': x[:, i] for i, a in enumerate(rival.attributes) for end, x in ends.items()}
 
 def _answers(t: Trained, dataset: Dataset, looks: pd.DataFrame, pictures: Rows, confidence: float) -> pd.DataFrame:
@@ -591,7 +592,9 @@ def _words(r: dict) -> str:
     numbers = ', '.join(f'{c} {r[f"calibrated_{c}"]:.2f} (raw {r[f"p_{c}"]:.2f})' for c in CLASSES)
     lines = [f'{r["nodule_id"]} ({r["diameter_mm"]:.1f} mm): {numbers}',
              f'  with {r["confidence"]:.0%} confidence among: {r["set"]}']
-    def attribute(a): return f'  {a} {r[a]:.1f} ({r[f"{a}_low"]:.1f} to {r[f"{a}_high"]:.1f}) of {HIGHEST[a]}'
+    def attribute(a):
+        if r[a] != r[a]: return f'  {a}: not told'
+        return f'  {a} {r[a]:.1f} ({r[f"{a}_low"]:.1f} to {r[f"{a}_high"]:.1f}) of {HIGHEST[a]}'
     lines += [attribute(a) for a in ATTRIBUTES if a in r]
     lines += [f'  notice: {n}' for n in r['notices'].split('; ') if n]
     if r['not_compared']: lines.append(f'  not compared, because not recorded: {r["not_compared"]}')

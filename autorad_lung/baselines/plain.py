@@ -74,7 +74,7 @@ TO_THE_END = dict(tol=1e-8, max_iter=5000)   # at scikit-learn's 1e-4 another BL
 def _of_two(m: LogisticRegression, classes: np.ndarray, against: float) -> dict:
     """Weights (3, F) and intercepts (3,) of a regression that has met two of the classes; the third has no share.
     `against`: what the first gets of the second's logit."""
-    coef, intercept = np.zeros((3, m.coef_.shape[1])), np.full(3, -1e3)
+    coef, intercept = np.zeros((3, m.coef_.shape[1])), np.full(3, -500.)     # e to this is no share, and no overflow
     for c, share in zip(classes, (against, 1)): coef[c], intercept[c] = share * m.coef_[0], share * m.intercept_[0]
     return {'coef': coef, 'intercept': intercept}
 

@@ -13,7 +13,7 @@ import pandas as pd
 from ..artifacts import CompanionError, Store
 from ..cohort import cohort
 from ..metrics import interval, patient_weights, weighted_auc
-from ..baselines.dataset import Dataset, Scale
+from ..baselines.dataset import Dataset
 from ..baselines.plain import Forest, Logistic, Rival
 from ..protocol import Protocol
 from .comparisons import areas, resampled_difference, seed_mean, with_holm
@@ -147,18 +147,10 @@ def compare_binary(
                       for m in parts if m != reference for r in rows(m)])
 
 # %% ../../nbs/questions/07_two_classes.ipynb #2087d98c
-class _TwoClass(Logistic):
-    "Logistic regression of two classes, labels 0 and 2, in the frame of three."
-    def predict(self, dataset, idx):
-        x = Scale.of(self.arrays, 'scale')(dataset.part(self.part, idx))
-        z = x @ self.arrays['coef'].T + self.arrays['intercept']
-        p = 1 / (1 + np.exp(-z[:, 0]))
-        return np.stack([1 - p, 0 * p, p], 1)
-
 TWO_CLASS = {
-    'size': partial(_TwoClass, 'size', 'l2'),
-    'radiomics_l2': partial(_TwoClass, 'radiomics', 'l2'),
-    'radiomics_l1': partial(_TwoClass, 'radiomics', 'l1'),
+    'size': partial(Logistic, 'size', 'l2'),
+    'radiomics_l2': partial(Logistic, 'radiomics', 'l2'),
+    'radiomics_l1': partial(Logistic, 'radiomics', 'l1'),
     'forest': Forest,
     'majority': Rival,
 }

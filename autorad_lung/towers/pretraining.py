@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from ..artifacts import CompanionError, Rows, Store, atomic, content_key
 from ..artifacts import file_digest, pmap, row_table, versions, write_table
-from ..cohort.captions import TERMS, captions, train_tokenizer
+from ..cohort.captions import captions, train_tokenizer
 from ..cohort.cohort import lidc_nodules
 
 # %% ../../nbs/towers/13_pretraining.ipynb #ebd075e4

@@ -349,6 +349,18 @@ class Learnable(Embedded):
         made = patches.tokens(*self._shown(), **self.parallel).arrays['tokens']
         return made[self._at(self.images.table)]
 
+    @cached_property
+    def closer(self) -> np.ndarray:
+        "Embeddings of the same slices, cut out at half the width, (N, D), in the order of `rows`."
+        if (view := tower(self.protocol.image_tower, 'image').reading.view) != 'crop':
+            raise CompanionError(f'{self.protocol.image_tower} reads a {view}, which has no closer look', 'image_tower',
+                                 'choose a tower that reads crops')
+        p = self.protocol.replace(crop_factor=self.protocol.crop_factor / 2)
+        more = dict(desc='images, closer', **self.parallel)
+        images = preprocessing.image_table(self.input, self.ids, p, self._side, self.store, **more)
+        made = views.embeddings(self.input, images, p, self.store, **self.parallel).arrays['embedding']
+        return made[self._at(images.table)]
+
     def _at(self, table: pd.DataFrame) -> np.ndarray:
         "Where the nodules of `rows` stand in a table."
         return table.set_index('nodule_id').index.get_indexer(self.rows.table.nodule_id)
@@ -376,6 +388,7 @@ class Learnable(Embedded):
         data, more = self.dataset if 'embedding' in asked else self.rows, self._outlined(asked)
         if 'image' in asked: more['image'] = self.images.arrays['image'][self._at(self.images.table)]
         if 'tokens' in asked: more['tokens'] = self.tokens
+        if 'closer' in asked: more['closer'] = self.closer
         rated = self.nodules.iloc[self._at(self.nodules)]
         if 'readers' in asked: more['readers'] = fusion.reader_shares(rated.malignancy.tolist(), self.protocol)
         if 'attributes' in asked: more['attributes'] = ratings.mean_scores(ratings.rated(self.input, rated, self.store))

@@ -13,7 +13,7 @@ from ..artifacts import CompanionError, content_key
 
 # %% ../../nbs/baselines/00_dataset.ipynb #a2c3f007
 TABLE = ('nodule_id', 'patient_id', 'label', 'fold', 'diameter_mm', 'volume_mm3')   # label: 0, 1, 2
-BY_TOWER = ('embedding', 'tokens')          # parts that the image tower makes
+BY_TOWER = ('embedding', 'tokens', 'closer')    # parts that the image tower makes
 KEPT_AS = {'image': 'f4', 'tokens': 'f2'}   # number types of parts that are not turned into float64
 BY_PATCH = ('tokens', 'cover', 'share')     # parts whose second axis are a picture's patches, row by row
 
@@ -27,7 +27,7 @@ def _check(d: 'Dataset'):
     if not n == len(x) or x.shape[1] != len(d.feature_names):
         why = f'{n} nodules, {x.shape} radiomics, {len(d.feature_names)} names'
         raise CompanionError(why, 'dataset', remedy)
-    for part in ('embedding', 'image', 'attributes', 'readers', *BY_PATCH):
+    for part in ('embedding', 'closer', 'image', 'attributes', 'readers', *BY_PATCH):
         if (x := getattr(d, part)) is not None and len(x) != n:
             raise CompanionError(f'{n} nodules, {len(x)} rows of {part}', 'dataset', remedy)
     patches = {p: np.shape(x)[1] for p in BY_PATCH if (x := getattr(d, p)) is not None}
@@ -49,6 +49,7 @@ class Dataset:
     tokens: np.ndarray | None = None       # (N, T, D) float16, of a picture's T patches
     cover: np.ndarray | None = None        # (N, T) float64, share of each patch inside the consensus outline
     share: np.ndarray | None = None        # (N, T) float64, the same, mean over the readers' outlines
+    closer: np.ndarray | None = None       # (N, D) float32, of a picture of half the width
 
     def __post_init__(self): _check(self)
 
@@ -56,8 +57,8 @@ class Dataset:
     def labels(self) -> np.ndarray: return self.table['label'].to_numpy(np.int64)
 
     def part(self, name: str, idx) -> np.ndarray:
-        """Rows `idx` of 'size' (2 columns), 'radiomics' (F), 'embedding' (D), 'attributes' (A), 'readers' (3),
-        'cover' or 'share' (T), as float64; of 'image' (S, S), as float32; of 'tokens' (T, D), as float16."""
+        """Rows `idx` of 'size' (2 columns), 'radiomics' (F), 'embedding' or 'closer' (D), 'attributes' (A), 'readers'
+        (3), 'cover' or 'share' (T), as float64; of 'image' (S, S), as float32; of 'tokens' (T, D), as float16."""
         if name == 'size':
             return np.log(self.table[['diameter_mm', 'volume_mm3']].to_numpy(float)[idx].clip(1e-3))
         if (x := getattr(self, name)) is None:

@@ -50,6 +50,7 @@ ELSEWHERE = {   # the same, for what Table 1 does not ask for
     'concepts_read': 'rivals.concepts:ReadConcepts',
     **{f'{n}{form}': f'rivals.neighbours:{c}{f}' for n, c in (('knn', 'KNN'), ('class_means', 'Means'), ('subspace', 'Sub'))
        for form, f in (('', ''), ('_radiomics', 'Radiomics'))},
+    'two_pass': 'rivals.two_pass:TwoPass', 'two_same': 'rivals.two_pass:TwoSame',
     'absence': 'rivals.absence:Hidden', 'absence_never': 'rivals.absence:NeverHidden',
     'prototypes': 'rivals.prototypes:Prototypes', 'prototypes_by_lot': 'rivals.prototypes:PrototypesByLot',
 }

@@ -120,8 +120,9 @@ class Subspace(_Chosen):
                                         'labels': dataset.labels[rows], 'k': np.array([choice])}
 
     def distances(self, dataset: Dataset, idx, weights: dict[str, float] | None = None) -> np.ndarray:
-        """Squared distances (n, N) of rows `idx` from the gallery, in spreads of the training rows. `weights`: attribute
-        -> how much it counts, the others not at all; None: all alike. A `CompanionError` for one without directions."""
+        """Squared distances (n, N) of rows `idx` from the gallery, in spreads of the training rows. `weights`: an
+        attribute -> how much it counts, the others not at all; None: all alike. A `CompanionError` for one without
+        directions."""
         known = [a for a, k in zip(ATTRIBUTES, self.arrays['known']) if k]
         for a in (a for a in weights or () if a not in known):
             raise CompanionError('this attribute has no direction here', a, f'choose from {", ".join(known)}')

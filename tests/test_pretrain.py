@@ -3,7 +3,7 @@ import hashlib, json, os, re, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import pandas as pd
 import pytest
-from conftest import QUICK, autorad, once
+from conftest import QUICK, autorad, inside, once
 from autorad_lung.questions import comparisons
 from autorad_lung.study import Study
 
@@ -15,7 +15,7 @@ def towers(text: str) -> dict[str, str]:
 def weights(out: Path, key: str) -> str:
     return hashlib.sha256((out/'cache'/'tower'/key/'model.safetensors').read_bytes()).hexdigest()
 
-MAE = ['pretrain', '--objective', 'mae', '--steps', '60', '--workers', '1']
+MAE = ['pretrain', '--objective', 'mae', '--steps', '24', '--workers', '1']
 
 def own(out: Path) -> list[str]:
     "Options for a run with a cache of its own: to see what it writes."
@@ -59,10 +59,10 @@ def test_again_it_is_found(whole):
     assert towers(pretrained(out)) == made and time.monotonic() - start < 60
 
 def test_wrong_input_is_answered_clearly(quick_run, tmp_path):
-    r = autorad('pretrain', '--objective', 'dino', '--out', tmp_path, check=False)
+    r = inside('pretrain', '--objective', 'dino', '--out', tmp_path, check=False)
     assert r.returncode == 2 and 'aimv2' in r.stderr and 'Traceback' not in r.stderr
     tower = ['--set', 'image_tower=mini-image-mae@0123']
-    r = autorad('reproduce', *QUICK, *tower, '--out', tmp_path/'o', check=False)
+    r = inside('reproduce', *QUICK, *tower, '--out', tmp_path/'o', check=False)
     assert r.returncode == 2 and 'autorad-lung pretrain' in r.stderr and 'Traceback' not in r.stderr
 
 def test_the_main_job_reads_the_pair_of_the_package(quick_run):

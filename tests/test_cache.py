@@ -28,7 +28,7 @@ def test_two_runs_of_the_same_study_at_once_both_end_right(quick_run, clustered,
     for name, digest in done['files'].items():           # the record is of the files that are there
         assert hashlib.sha256((tmp_path/'run'/name).read_bytes()).hexdigest() == digest
     before = {p: p.stat().st_mtime_ns for p in (tmp_path/'cache').rglob('*') if p.is_file()}
-    autorad('reproduce', *QUICK, '--only', 'figure2', *where)
+    inside('reproduce', *QUICK, '--only', 'figure2', *where)
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path/'cache').rglob('*') if p.is_file()}
 
 def test_results_and_cache_lie_apart(quick_run):

@@ -35,7 +35,7 @@ def test_the_report_is_whole(run):
 
 def test_again_is_quick_and_changes_no_byte(run):
     before, start = digests(run), time.monotonic()
-    autorad('reproduce', *QUICK, '--out', run)
+    inside('reproduce', *QUICK, '--out', run)
     assert digests(run) == before and time.monotonic() - start < 60
 
 def test_killed_at_three_points_ends_in_the_same_bytes(run, clustered, tmp_path):
@@ -59,7 +59,7 @@ def test_killed_at_three_points_ends_in_the_same_bytes(run, clustered, tmp_path)
 def test_an_altered_output_is_made_again(run):
     table = run/'tables'/'table1.csv'; before = table.read_bytes()
     table.write_bytes(before.replace(b'0.', b'1.', 1))
-    autorad('reproduce', *QUICK, '--out', run)
+    inside('reproduce', *QUICK, '--out', run)
     assert table.read_bytes() == before
 
 def papermill(name, run, tmp_path, *more):

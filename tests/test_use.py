@@ -1,7 +1,7 @@
 """Train to a folder and predict from it, as a user would: through the command line, on a small tree of NIfTI files.
 
-The model is trained, a table answered, and a plain model made and asked, in processes of their own; all else is asked in
-this one."""
+The model is trained, a table answered, and a plain model made and asked, in processes of their own; all else is asked
+in this one."""
 import json, shutil
 import nibabel as nib
 import numpy as np

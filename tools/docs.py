@@ -43,8 +43,8 @@ def by_quarto():
     subprocess.run(['nbdev_docs'], cwd=ROOT, check=True)
 
 def processed(to: Path, workers: int = 2) -> str:
-    """Notebooks as nbdev prepares them for Quarto, from a copy, into `to`; gives back what nbdev said. Each worker loads
-    the libraries anew; 0: one process does it all."""
+    """Notebooks as nbdev prepares them for Quarto, from a copy, into `to`; gives back what nbdev said. Each worker
+    loads the libraries anew; 0: one process does it all."""
     with tempfile.TemporaryDirectory() as d:
         for name in ('nbs', 'autorad_lung'): shutil.copytree(ROOT/name, Path(d)/name)
         shutil.copy(ROOT/'settings.ini', d)

@@ -3,7 +3,7 @@ source, made once for all workers of pytest-xdist.
 
 No test writes into the user's own cache. What one test computed, the others find; a test that counts computations,
 kills a run or resumes one takes a cache of its own. `AUTORAD_TEST_CACHE=folder` keeps the common one for next time."""
-import fcntl, os, shutil, subprocess, sys, tempfile
+import contextlib, fcntl, io, os, shutil, subprocess, sys, tempfile
 from pathlib import Path
 import pytest
 
@@ -12,7 +12,11 @@ if 'PYTEST_XDIST_WORKER' not in os.environ:           # its workers are started 
     CACHE = os.path.abspath(os.environ.get('AUTORAD_TEST_CACHE') or SESSION.name)
     os.environ['AUTORAD_LUNG_CACHE'] = CACHE
     os.environ['NUMBA_CACHE_DIR'] = os.path.join(CACHE, 'compiled')   # also where a test has a cache of its own
+    LIGHTER = str(Path(__file__).resolve().parent/'lighter')          # before what is slow to import and not needed
+    sys.path.insert(0, LIGHTER)
+    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [LIGHTER, os.environ.get('PYTHONPATH')]))
 
+from autorad_lung import cli
 from autorad_lung.artifacts import Store
 from autorad_lung.cohort.cohort import lidc_nodules
 
@@ -26,7 +30,10 @@ SETTINGS = ' '.join(x for x in QUICK if '=' in x)
 def pytest_addoption(parser):
     parser.addoption('--slow', action='store_true', help='also the tests that take minutes each')
 
+EARLY = {'test_browser.py': 0, 'test_wheel.py': 1}     # makes the quick run; is long, and finds what that computed
+
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda i: EARLY.get(i.path.name, 2))    # a long test that begins last leaves a worker idle
     if not config.getoption('--slow'):
         for i in items:
             if 'slow' in i.keywords: i.add_marker(pytest.mark.skip(reason='slow: run with --slow'))
@@ -42,6 +49,17 @@ def autorad(*args, check=True, **kw) -> subprocess.CompletedProcess:
     if check and r.returncode:
         said = f'exited with {r.returncode}\n{r.stdout}\n{r.stderr}'
         raise AssertionError(f'autorad-lung {" ".join(args)} {said}')
+    return r
+
+def inside(*args, check=True, cwd=None) -> subprocess.CompletedProcess:
+    "The same command in this process, which spares the seconds that the libraries take to load."
+    args, out, err = [str(a) for a in args], io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as m, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        m.setattr(sys, 'argv', ['autorad-lung', *args])
+        if cwd: m.chdir(cwd)
+        with pytest.raises(SystemExit) as end: cli.main()       # any other end is an error, with its traceback
+    r = subprocess.CompletedProcess(args, end.value.code or 0, out.getvalue(), err.getvalue())
+    assert not (check and r.returncode), r
     return r
 
 def once(factory, name: str, make) -> Path:

@@ -2,7 +2,7 @@
 import hashlib, json, os, shutil, subprocess, sys
 from pathlib import Path
 import pytest
-from conftest import QUICK, autorad
+from conftest import QUICK, autorad, inside
 from autorad_lung.artifacts import Store
 
 def made(out: Path) -> dict[str, str]:
@@ -28,13 +28,13 @@ def test_two_runs_of_the_same_study_at_once_both_end_right(quick_run, clustered,
     for name, digest in done['files'].items():           # the record is of the files that are there
         assert hashlib.sha256((tmp_path/'run'/name).read_bytes()).hexdigest() == digest
     before = {p: p.stat().st_mtime_ns for p in (tmp_path/'cache').rglob('*') if p.is_file()}
-    autorad('reproduce', *QUICK, '--only', 'figure2', *where)
+    inside('reproduce', *QUICK, '--only', 'figure2', *where)
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path/'cache').rglob('*') if p.is_file()}
 
 def test_results_and_cache_lie_apart(quick_run):
     assert not (quick_run/'cache').exists()
     assert {p.name for p in quick_run.iterdir()} >= {'report', 'tables', 'figures', 'notebooks', 'ledger.csv'}
-    said = json.loads(autorad('cache', '--json').stdout)
+    said = json.loads(inside('cache', '--json').stdout)
     assert said['folder'] == os.environ['AUTORAD_LUNG_CACHE']
     assert {'cohort', 'images', 'radiomics', 'run', 'compiled'} <= {s['stage'] for s in said['stages']}
 
@@ -53,7 +53,7 @@ def test_what_was_pruned_is_made_again(clustered, tmp_path):
 def test_a_cache_of_an_older_version_is_refused_by_name(said, clustered, tmp_path):
     cache = Path(shutil.copytree(clustered, tmp_path/'cache')); (cache/'FORMAT').unlink()
     if said: (cache/'FORMAT').write_text(said)
-    r = autorad('cohort', '--out', tmp_path/'run', '--cache', cache, check=False)
+    r = inside('cohort', '--out', tmp_path/'run', '--cache', cache, check=False)
     assert r.returncode == 2 and str(cache) in r.stderr and 'Traceback' not in r.stderr
     assert 'this cache is of an' in r.stderr and 'autorad-lung cache --prune --all' in r.stderr
 
@@ -62,6 +62,6 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path):
     places = [tmp_path/'file']
     if os.geteuid(): places.append(tmp_path/'locked'); places[-1].mkdir(); places[-1].chmod(0o500)   # not for root
     for place in places:
-        r = autorad('cohort', '--out', tmp_path/'run', '--cache', place, '--workers', '1', check=False)
+        r = inside('cohort', '--out', tmp_path/'run', '--cache', place, '--workers', '1', check=False)
         assert r.returncode == 2 and 'Traceback' not in r.stderr, r.stderr
         assert 'the cache cannot be written' in r.stderr and '--cache' in r.stderr, r.stderr

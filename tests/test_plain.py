@@ -2,7 +2,7 @@
 import json, os, subprocess, sys
 import pandas as pd
 import pytest
-from conftest import QUICK, autorad
+from conftest import QUICK, autorad, inside
 
 REMEDY = "Remedy: pip install 'autorad-lung[towers]'"
 
@@ -39,7 +39,7 @@ def test_what_reads_no_tower_is_cross_validated(plain, tmp_path):
     assert predictions.groupby('model').nodule_id.nunique().loc[['size', 'radiomics_l2', 'forest']].min() >= 60
     assert {r['model'] for r in said['scores']} == {'size', 'radiomics_l2', 'forest'}
     # the same numbers where torch is installed: nothing is fitted again, and nothing else is found
-    with_torch = json.loads(autorad(*args, '--json').stdout)
+    with_torch = json.loads(inside(*args, '--json').stdout)
     assert with_torch == said and pd.read_csv(with_torch['predictions table']).equals(predictions)
 
 @pytest.mark.parametrize('models, lacks', [

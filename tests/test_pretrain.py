@@ -3,7 +3,7 @@ import hashlib, json, os, re, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import pandas as pd
 import pytest
-from conftest import QUICK, autorad, once
+from conftest import QUICK, autorad, inside, once
 from autorad_lung.questions import comparisons
 from autorad_lung.study import Study
 
@@ -15,15 +15,15 @@ def towers(text: str) -> dict[str, str]:
 def weights(out: Path, key: str) -> str:
     return hashlib.sha256((out/'cache'/'tower'/key/'model.safetensors').read_bytes()).hexdigest()
 
-MAE = ['pretrain', '--objective', 'mae', '--steps', '60', '--workers', '1']
+MAE = ['pretrain', '--objective', 'mae', '--steps', '24', '--workers', '1']
 
 def own(out: Path) -> list[str]:
     "Options for a run with a cache of its own: to see what it writes."
     return ['--out', str(out), '--cache', str(out/'cache')]
 
-def pretrained(out: Path) -> str:
+def pretrained(out: Path, by=autorad) -> str:
     "What the command says at its end."
-    return autorad(*MAE, *own(out)).stdout
+    return by(*MAE, *own(out)).stdout
 
 def copied(out: Path, to: Path, *stages: str):
     for stage in stages: shutil.copytree(out/'cache'/stage, to/'cache'/stage)
@@ -43,7 +43,7 @@ def test_killed_after_a_checkpoint_ends_in_the_same_bytes(whole, tmp_path):
     copied(out, tmp_path, 'cohort', 'slices')      # so that the kill falls into the training
     command = [Path(sys.executable).with_name('autorad-lung'), *MAE, *own(tmp_path)]
     silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    p = subprocess.Popen(command, **silent, env=os.environ | {'AUTORAD_LUNG_CHECKPOINT_S': '1'})
+    p = subprocess.Popen(command, **silent, env=os.environ | {'AUTORAD_LUNG_CHECKPOINT_S': '.2'})
     until, checkpoints = time.monotonic() + 240, tmp_path/'cache'/'checkpoints'
     def written(): return any(checkpoints.glob('[!.]*'))
     while not written() and p.poll() is None and time.monotonic() < until: time.sleep(.2)
@@ -56,13 +56,13 @@ def test_killed_after_a_checkpoint_ends_in_the_same_bytes(whole, tmp_path):
 def test_again_it_is_found(whole):
     out, made = whole
     start = time.monotonic()
-    assert towers(pretrained(out)) == made and time.monotonic() - start < 60
+    assert towers(pretrained(out, inside)) == made and time.monotonic() - start < 60
 
 def test_wrong_input_is_answered_clearly(quick_run, tmp_path):
-    r = autorad('pretrain', '--objective', 'dino', '--out', tmp_path, check=False)
+    r = inside('pretrain', '--objective', 'dino', '--out', tmp_path, check=False)
     assert r.returncode == 2 and 'aimv2' in r.stderr and 'Traceback' not in r.stderr
     tower = ['--set', 'image_tower=mini-image-mae@0123']
-    r = autorad('reproduce', *QUICK, *tower, '--out', tmp_path/'o', check=False)
+    r = inside('reproduce', *QUICK, *tower, '--out', tmp_path/'o', check=False)
     assert r.returncode == 2 and 'autorad-lung pretrain' in r.stderr and 'Traceback' not in r.stderr
 
 def test_the_main_job_reads_the_pair_of_the_package(quick_run):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 import drop_in
-from conftest import autorad
+from conftest import autorad, inside
 from autorad_lung.artifacts import CompanionError
 from autorad_lung.features.parameters import Refused, read_parameters
 
@@ -26,13 +26,13 @@ def files(tmp_path_factory) -> Path:
                                 'p2,b.nii.gz,b_mask.nii.gz,2,\np3,c.nii.gz,c_mask.nii.gz,,south\n')
     return at
 
-def run(*args, at: Path, code: int = 0, **kw) -> subprocess.CompletedProcess:
-    r = autorad('radiomics', *args, '--cache', at/'cache', check=False, cwd=at, **kw)
+def run(*args, at: Path, code: int = 0, by=inside, **kw) -> subprocess.CompletedProcess:
+    r = by('radiomics', *args, '--cache', at/'cache', check=False, cwd=at, **kw)
     assert r.returncode == code and 'Traceback' not in r.stderr, (r.returncode, r.stdout[-2000:], r.stderr[-2000:])
     return r
 
 def test_a_table_of_cases_of_which_one_is_broken(files):
-    r = run('cases.csv', '--params', PARAMETERS/'plain.yaml', '--out', 'f.csv', at=files, code=2)
+    r = run('cases.csv', '--params', PARAMETERS/'plain.yaml', '--out', 'f.csv', at=files, code=2, by=autorad)
     assert '2 of 3 cases' in r.stdout and 'row 4 (p3)' in r.stderr and 'one grid' in r.stderr
     lost = pd.read_csv(files/'f.quarantine.csv')
     assert lost['item'].tolist() == ['row 4 (p3)'] and 'sizes' in lost.reason[0] and 'correctMask' in lost.remedy[0]

@@ -23,7 +23,7 @@ is_module = lambda name: any(re.search(r'^#\| *default_exp', c.source, re.M) for
 def processed(tmp_path_factory):
     "All notebooks as nbdev prepares them for Quarto, and `said`, what it said; made once for all workers."
     def make(d):
-        said = docs.processed(d)
+        said = docs.processed(d, workers=0)
         (d/'said').write_text(said)
     return once(tmp_path_factory, 'processed', make)
 

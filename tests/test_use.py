@@ -1,10 +1,13 @@
-"Train to a folder and predict from it, as a user would: through the command line, on a small tree of NIfTI files."
+"""Train to a folder and predict from it, as a user would: through the command line, on a small tree of NIfTI files.
+
+The model is trained, a table answered, and a plain model made and asked, in processes of their own; all else is asked
+in this one."""
 import json, shutil
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import autorad
+from conftest import autorad, inside
 from safetensors.numpy import load_file
 from autorad_lung.study import Study
 
@@ -15,8 +18,8 @@ def train(tree, name):
     return autorad('train', '--source', 'nifti', '--data', tree, '--run', tree/'run', '--out', tree/name,
                    '--hold-out', .4, '--confidence', .8, *SMALL)
 
-def predict(tree, model, *args, out='answers.csv', **kw):
-    return autorad('predict', '--model', model, '--out', tree/out, *args, **kw)
+def predict(tree, model, *args, out='answers.csv', by=inside, **kw):
+    return by('predict', '--model', model, '--out', tree/out, *args, **kw)
 
 @pytest.fixture(scope='session')
 def tree(tmp_path_factory, clustered):
@@ -52,7 +55,7 @@ def test_the_folder_explains_itself(model):
     assert not any(str(p) in (model/'model.json').read_text() + card for p in (model, model.parent))
 
 def test_new_nodules_from_a_table(tree, model):
-    said = predict(tree, model, '--csv', tree/'new.csv').stdout
+    said = predict(tree, model, '--csv', tree/'new.csv', by=autorad).stdout
     rows, asked = pd.read_csv(tree/'answers.csv', keep_default_na=False), pd.read_csv(tree/'new.csv')
     assert rows.nodule_id.tolist() == asked.nodule_id.tolist() and np.allclose(rows[P].sum(axis=1), 1)
     assert (rows.problem == '').all()
@@ -75,8 +78,8 @@ def test_one_nodule_or_several_labels_give_the_same(tree, model):
 def test_new_nodules_are_explained(tree, model):
     "A picture, the numbers and rows of the table for each nodule; one without a mask is a row with its problem."
     t = pd.read_csv(tree/'new.csv').head(3); t.loc[1, 'mask'] = 'gone.nii.gz'; t.to_csv(tree/'why.csv', index=False)
-    said = autorad('explain', '--model', model, '--csv', tree/'why.csv', '--to', tree/'why', '--method', 'similarity',
-                   '--method', 'rollout', '--workers', 1).stdout
+    said = inside('explain', '--model', model, '--csv', tree/'why.csv', '--to', tree/'why', '--method', 'similarity',
+                  '--method', 'rollout', '--workers', 1).stdout
     rows, (one, lost, two) = pd.read_csv(tree/'why'/'explanations.csv', keep_default_na=False), t.nodule_id
     assert rows.nodule_id.tolist() == [one] * 3 + [lost] + [two] * 3 and 'gone.nii.gz' in rows.problem[3]
     assert rows.method.tolist() == ['similarity', 'rollout', 'centre', ''] + ['similarity', 'rollout', 'centre']
@@ -96,7 +99,7 @@ def test_what_cannot_be_explained_is_refused_by_name(tree, model):
     (blind/'model.json').write_text(json.dumps(about | dict(model='size', towers={})))
     for args, *said in [(('--model', blind), 'size reads no picture', 'linear_probe'),
                         (('--model', model, '--method', 'saliency'), "no explainer 'saliency'", 'gradcam@last')]:
-        r = autorad('explain', *args, '--csv', tree/'new.csv', '--to', tree/'not', check=False)
+        r = inside('explain', *args, '--csv', tree/'new.csv', '--to', tree/'not', check=False)
         assert r.returncode == 2 and all(w in r.stderr for w in said) and 'Traceback' not in r.stderr, r.stderr
     assert not (tree/'not').exists()
 
@@ -105,7 +108,7 @@ def test_a_bad_nodule_is_reported_and_the_others_predicted(tree, model):
     r = predict(tree, model, '--csv', tree/'bad.csv', out='bad_answers.csv')
     rows = pd.read_csv(tree/'bad_answers.csv', keep_default_na=False)
     assert 'gone.nii.gz' in rows.problem[1] and rows.problem[0] == '' and 'gone.nii.gz' in r.stdout
-    r = autorad('predict', '--model', model, '--image', tree/t['image'][0], '--mask', tree/'gone.nii.gz', check=False)
+    r = inside('predict', '--model', model, '--image', tree/t['image'][0], '--mask', tree/'gone.nii.gz', check=False)
     assert r.returncode == 2 and 'gone.nii.gz' in r.stderr and 'Traceback' not in r.stderr
 
 def test_what_leads_nowhere_is_named_as_it_was_given(tree, model):
@@ -151,7 +154,7 @@ def test_the_same_anatomy_gives_the_same_however_it_is_stored(tree, model):
 
 def test_a_folder_that_could_run_code_is_refused(tree, model):
     evil = shutil.copytree(model, tree/'evil'); (evil/'weights.pkl').write_bytes(b'cos\nsystem\n')
-    r = autorad('predict', '--model', evil, '--csv', tree/'new.csv', check=False)
+    r = inside('predict', '--model', evil, '--csv', tree/'new.csv', check=False)
     assert r.returncode == 2 and 'weights.pkl' in r.stderr
 
 def test_a_second_training_gives_the_same_bytes(tree, model):
@@ -192,7 +195,7 @@ def test_a_plain_model_is_trained_and_asked_without_torch(tree, plain):
     autorad(*args, '--out', tree/'plain', env=plain)
     about = json.loads((tree/'plain'/'model.json').read_text())
     assert about['towers'] == {} and 'torch' not in about['versions']
-    predict(tree, tree/'plain', '--csv', tree/'new.csv', out='plain.csv', env=plain)
+    predict(tree, tree/'plain', '--csv', tree/'new.csv', out='plain.csv', by=autorad, env=plain)
     predict(tree, tree/'plain', '--csv', tree/'new.csv', out='with_torch.csv')
     assert (tree/'plain.csv').read_bytes() == (tree/'with_torch.csv').read_bytes()
     assert np.allclose(pd.read_csv(tree/'plain.csv')[P].sum(axis=1), 1)

@@ -1,7 +1,7 @@
 """The site, into _docs: by Quarto where it is installed, else the same pages through pandoc and tools/site.html.j2: the
 same notebooks, processed by nbdev, under the same names, from the same _quarto.yml.
 Exits with 1 where a link or a picture leads nowhere, or a figure or a citation is not known."""
-import argparse, ast, os, re, shutil, subprocess, sys, tempfile
+import argparse, ast, hashlib, os, re, shutil, subprocess, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
@@ -42,13 +42,15 @@ def by_quarto():
     (ROOT/'README.md').touch()
     subprocess.run(['nbdev_docs'], cwd=ROOT, check=True)
 
-def processed(to: Path) -> str:
-    "Notebooks as nbdev prepares them for Quarto, from a copy, into `to`; gives back what nbdev said."
+def processed(to: Path, workers: int = 2) -> str:
+    """Notebooks as nbdev prepares them for Quarto, from a copy, into `to`; gives back what nbdev said. Each worker
+    loads the libraries anew; 0: one process does it all."""
     with tempfile.TemporaryDirectory() as d:
         for name in ('nbs', 'autorad_lung'): shutil.copytree(ROOT/name, Path(d)/name)
         shutil.copy(ROOT/'settings.ini', d)
-        code = 'from nbdev.serve import proc_nbs; proc_nbs(n_workers=2, force=True)'
-        env = os.environ | {'PYTHONPATH': d, 'OMP_NUM_THREADS': '1'}
+        code = f'from nbdev.serve import proc_nbs; proc_nbs(n_workers={workers}, force=True)'
+        path = os.pathsep.join(filter(None, [d, os.environ.get('PYTHONPATH')]))
+        env = os.environ | {'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'}
         r = subprocess.run([sys.executable, '-c', code], cwd=d, env=env, capture_output=True, text=True)
         if r.returncode: raise RuntimeError(r.stdout + r.stderr)
         shutil.copytree(Path(d)/'_proc', to, dirs_exist_ok=True)
@@ -186,11 +188,17 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag): self.deep -= tag in ('pre', 'code', 'script', 'style')
     def handle_data(self, data): self.words += [] if self.deep else [data]
 
+READ = {}     # digest of a page's text -> what was read of it: most pages are asked for several times
+
 def links(page: Path) -> tuple[list[str], set, str]:
     "Addresses on a page, its ids, and its words."
-    r = _Reader()
-    r.feed(page.read_text(encoding='utf-8'))
-    return r.links, r.ids, ' '.join(r.words)
+    text = page.read_text(encoding='utf-8')
+    key = hashlib.sha256(text.encode()).digest()
+    if key not in READ:
+        r = _Reader()
+        r.feed(text)
+        READ[key] = r.links, r.ids, ' '.join(r.words)
+    return READ[key]
 
 # a mark that nothing has made into words
 RAW = re.compile(r'\?@[\w-]+|@(?:fig|tbl)-[\w-]+|\[@[^\]]*\]?|\]\([^)\s]*\)')

@@ -48,8 +48,8 @@ ELSEWHERE = {   # the same, for what Table 1 does not ask for
     'pool_mask': 'rivals.pooled:PoolMask', 'pool_readers': 'rivals.pooled:PoolReaders',
     **{f'concepts{n}': f'rivals.concepts:Concepts{c}' for n, c in BOTTLENECKS.items()},
     'concepts_read': 'rivals.concepts:ReadConcepts',
-    **{f'{n}{form}': f'rivals.neighbours:{c}{f}' for n, c in (('knn', 'KNN'), ('class_means', 'Means'), ('subspace', 'Sub'))
-       for form, f in (('', ''), ('_radiomics', 'Radiomics'))},
+    **{f'{n}{form}': f'rivals.neighbours:{c}{f}' for form, f in (('', ''), ('_radiomics', 'Radiomics'))
+       for n, c in (('knn', 'KNN'), ('class_means', 'Means'), ('subspace', 'Sub'))},
     'two_pass': 'rivals.two_pass:TwoPass', 'two_same': 'rivals.two_pass:TwoSame',
     'absence': 'rivals.absence:Hidden', 'absence_never': 'rivals.absence:NeverHidden',
     'prototypes': 'rivals.prototypes:Prototypes', 'prototypes_by_lot': 'rivals.prototypes:PrototypesByLot',

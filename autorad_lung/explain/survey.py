@@ -27,7 +27,8 @@ from ..training import RECIPE, fitted, split
 
 # %% ../../nbs/explain/08_survey.ipynb #3dc0c5ab
 def chosen(table: pd.DataFrame, n: int | None = 200) -> np.ndarray:
-    "About n rows of a dataset's table (nodule_id, label, fold), each class and fold with its share, and never none of them; None: all."
+    """About n rows of a dataset's table (nodule_id, label, fold), each class and fold with its share, and never none
+    of them; None: all."""
     if n is None or n >= len(table): return np.arange(len(table))
     t = table.reset_index(drop=True).assign(order=[content_key('explained', i) for i in table.nodule_id])
     cell = t.groupby(['label', 'fold']).order

@@ -150,16 +150,16 @@ def _other_slices(nodule: np.ndarray, at: np.ndarray, rng: np.random.Generator) 
 def given(model: nn.Module, corpus: Corpus, words: list, t: Tower, recipe: Recipe, seed: int,
           step: int) -> tuple[Tensor, Tensor]:
     """What an objective gets at a step: `batch_of`; for `Scored` the scores (B, 8) in place of words; for `Views`
-    2 B pictures, the batch and a second view of each, and which nodules they are of (2 B,)."""
+    half of the batch, a second view of each, and which nodules they are of (B,)."""
     pixels, ids = batch_of(corpus, words, t, recipe, seed, step)
     if (asks := getattr(model, 'asks', 'words')) == 'words': return pixels, ids
     at = _rows(len(corpus.pictures), recipe.batch, seed, step)
     whose = corpus.nodule[at]
     if asks == 'scores': return pixels, torch.from_numpy(standardised(corpus.scores)[whose])
-    rng = np.random.default_rng([seed, 3, step])
-    second = corpus.pictures[_other_slices(corpus.nodule, at, rng)].astype('f4')
-    second = augment(torch.from_numpy(second), rng, recipe.zoom)
-    return torch.cat([pixels, to_tower(second.numpy(), t.mean, t.std, t.size)]), torch.from_numpy(np.tile(whose, 2))
+    rng, half = np.random.default_rng([seed, 3, step]), -(-len(at) // 2)
+    second = corpus.pictures[_other_slices(corpus.nodule, at[:half], rng)].astype('f4')
+    second = to_tower(augment(torch.from_numpy(second), rng, recipe.zoom).numpy(), t.mean, t.std, t.size)
+    return torch.cat([pixels[:half], second]), torch.from_numpy(np.tile(whose[:half], 2))
 
 # %% ../../nbs/towers/13_pretraining.ipynb #4dd09af5
 def first_values(model: nn.Module, seed: int, trained: bool) -> nn.Module:

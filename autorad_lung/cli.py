@@ -289,7 +289,7 @@ def _measure(what, n, data, workers, tower, n_ctx) -> list:
     return [pd.DataFrame([measured]), cost_table(measured)]
 
 # %% ../nbs/09_cli.ipynb #63565688
-Objective = Annotated[str, typer.Option(help='aimv2, aimv1, mae, clip, or none (random weights)')]
+Objective = Annotated[str, typer.Option(help='aimv2, aimv1, mae, clip, views, attributes, or none (random weights)')]
 Without   = Annotated[Optional[list[int]], typer.Option(
     min=0, help='leave the patients of this fold out, so that it can be tested; may be given again')]
 Steps     = Annotated[Optional[int], typer.Option(min=1, help='batches [default: as for the towers in the package]')]

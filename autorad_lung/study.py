@@ -317,11 +317,11 @@ class Embedded(Outputs):
 
     def corpus(self, without: tuple = ()):
         """For pre-training: slices of the cohort's nodules, but for the patients who are tested in the folds `without`;
-        with sentences where the readers' attributes are known."""
+        with sentences and scores where the readers' attributes are known."""
         learn, side = self.inside.nodule_id[~self.inside.fold.isin(without)], tower(runs.IMAGE).size
         rows = pretraining.slices_table(self.input, learn.tolist(), self.protocol, side, self.store, **self.parallel)
         rated = self.nodules[self.nodules.nodule_id.isin(learn)]
-        return pretraining.Corpus.of(rows, pretraining.sentences(self.input, rated, self.store))
+        return pretraining.Corpus.of(rows, *pretraining.told(self.input, rated, self.store))
 
 # %% ../nbs/08_study.ipynb #b513c7fa
 class Learnable(Embedded):

@@ -84,6 +84,8 @@ TOWERS = {t.name: t for t in [
     _mini('aimv1', "AIMv1's, patches alone"),
     _mini('mae', "MAE's, hidden patches"),
     _mini('clip', "CLIP's, which caption belongs to which picture"),
+    _mini('views', 'which pictures are of one nodule'),
+    _mini('attributes', "the readers' scores of eight attributes, never malignancy"),
     _mini('none', 'not at all; first values from the seed of the run'),
     Tower('aimv2-large-patch14-224', 'image', 'Aimv2VisionModel', 1024, 1024,
           'apple/aimv2-large-patch14-224', 'apple-amlr', 'unknown', 224, 14,

@@ -315,10 +315,10 @@ class Embedded(Outputs):
         reason, remedy = '; '.join(e.reason for e in lack), '; '.join(e.remedy for e in lack)
         if lack: raise CompanionError(reason, 'towers', remedy)
 
-    def corpus(self, without: tuple = ()):
-        """For pre-training: slices of the cohort's nodules, but for the patients who are tested in the folds `without`;
-        with sentences and scores where the readers' attributes are known."""
-        learn, side = self.inside.nodule_id[~self.inside.fold.isin(without)], tower(runs.IMAGE).size
+    def corpus(self, without: tuple = (), reads: str = runs.IMAGE):
+        """For pre-training: slices of the cohort's nodules at the size of an image tower, but for the patients who are
+        tested in the folds `without`; with sentences and scores where the readers' attributes are known."""
+        learn, side = self.inside.nodule_id[~self.inside.fold.isin(without)], tower(reads).size
         rows = pretraining.slices_table(self.input, learn.tolist(), self.protocol, side, self.store, **self.parallel)
         rated = self.nodules[self.nodules.nodule_id.isin(learn)]
         return pretraining.Corpus.of(rows, *pretraining.told(self.input, rated, self.store))

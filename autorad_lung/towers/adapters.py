@@ -73,11 +73,13 @@ def _objective(name: str, way: str, rank: int, seed: int, store: Store) -> nn.Mo
 
 def gone_on(name: str, way: str, corpus: Corpus, recipe: Recipe, seed: int, store: Store, rank: int = 4,
             **options) -> dict[str, Tensor]:
-    """Numbers of a tower of the small size after so many steps on a corpus, in one of `WAYS`; from the cache where
-    they are there. `options` as of `descend`. A `CompanionError` for an unknown way, or a tower of another size."""
+    """Numbers of a tower after so many steps on a corpus of its size, in one of `WAYS`; from the cache where they are
+    there. `options` as of `descend`. A `CompanionError` for an unknown way, or for slices of another size."""
     if way not in WAYS: raise CompanionError('there is no such way to go on', way, f'choose from {", ".join(WAYS)}')
-    if (t := tower(name, 'image')).size != tower(IMAGE).size or t.reading.view != 'crop':
-        raise CompanionError(f'{name} reads no slices of {tower(IMAGE).size} pixels', 'image_tower', f'use {IMAGE}')
+    t, side = tower(name, 'image'), corpus.pictures.shape[-1]
+    if t.size != side or t.cls != 'Aimv2VisionModel':
+        raise CompanionError(f'{name} goes on with no slices of {side} pixels', 'image_tower',
+                             f'make the corpus with reads={name!r}, or name an AIMv2 tower such as {IMAGE}')
     if way == 'frozen': return dict(load_image_tower(name, store).state_dict())
     about = dict(way=way, recipe=dataclasses.asdict(recipe), seed=seed, rank=rank,
                  versions=versions('torch', 'transformers'))
@@ -89,9 +91,9 @@ def gone_on(name: str, way: str, corpus: Corpus, recipe: Recipe, seed: int, stor
             try:
                 torch.set_num_threads(1)
                 curve = descend(model, corpus, [[]] * len(corpus.texts), recipe, seed, checkpoint,
-                                **{'desc': f'{name}, {way}'} | options)
+                                **{'desc': f'{name}, {way}', 'reads': name} | options)
             finally: torch.set_num_threads(threads)
-            made = {k: v.detach().contiguous() for k, v in merge(model.tower).state_dict().items()}
+            made = {k: v.detach().cpu().contiguous() for k, v in merge(model.tower).state_dict().items()}
             with store.publish('adapted', key, tower=name, patients=sorted(corpus.patients), **about) as f:
                 save_file(made | {'curve': torch.tensor(curve, dtype=torch.float64)}, f/'tower.safetensors')
             checkpoint.unlink(missing_ok=True)

@@ -230,11 +230,12 @@ def best_device() -> str: return 'cuda' if torch.cuda.is_available() else 'cpu'
 def descend(model: nn.Module, corpus: Corpus, words: list, recipe: Recipe, seed: int,
             checkpoint: Path | None = None, every_s: float | None = None, quiet: bool | None = None,
             on_step: Callable = lambda step: None, desc: str = '',
-            device: str = 'cpu') -> list[float]:
-    """Train, from the checkpoint if there is one; the loss of every step.
+            device: str = 'cpu', reads: str = IMAGE) -> list[float]:
+    """Train, from the checkpoint if there is one; the loss of every step. `reads`: the image tower whose size and
+    normalisation the pictures are given.
     A checkpoint is written every `every_s` seconds (default: $AUTORAD_LUNG_CHECKPOINT_S, or 20)."""
     every_s = float(os.environ.get('AUTORAD_LUNG_CHECKPOINT_S', 20)) if every_s is None else every_s
-    t, model = tower(IMAGE), model.to(device).train()
+    t, model = tower(reads), model.to(device).train()
     optimiser = torch.optim.AdamW(model.parameters(), recipe.learning_rate, betas=recipe.betas,
                                   weight_decay=recipe.weight_decay)
     curve = _resume(checkpoint, model, optimiser) if checkpoint and checkpoint.exists() else []
@@ -372,10 +373,10 @@ def unpack_tower(folder: Path, t: Tower, store: Store):
         for n in about['files'].keys() & files.keys(): shutil.copyfile(files[n], f/n)
 
 # %% ../../nbs/towers/13_pretraining.ipynb #3ba0207a
-def spare_corpus(store: Store, **parallel) -> Corpus:
-    "Simulated CT of the spare patients' nodules, with their readers' sentences."
+def spare_corpus(store: Store, reads: str = IMAGE, **parallel) -> Corpus:
+    "Simulated CT of the spare patients' nodules at the size of an image tower, with their readers' sentences."
     spare = spare_nodules(lidc_nodules(store, parallel.get('workers', 1)))
-    ids, size = spare.nodule_id.tolist(), tower(IMAGE).size
+    ids, size = spare.nodule_id.tolist(), tower(reads).size
     rows = slices_table(Phantom(spare), ids, Protocol(), size, store, **parallel)
     return Corpus.of(rows, captions(spare), spare)
 

@@ -102,6 +102,7 @@ def test_readme_is_left_alone_by_quarto(monkeypatch):
 def test_a_cell_that_ends_in_a_value_stores_it():
     "Nothing is run for the site: what is not stored is not shown."
     assert outputs.ends_in_value('x = 1\nx') and not outputs.ends_in_value('x = 1\nf(x)')
+    assert outputs.ends_in_value('%pip list\nx = (1\n    != 2)\nx')             # a line may begin with !=
     bare = [f'{p.name} {c.id}' for p in outputs.modules() for c in nbformat.read(p, 4).cells
             if outputs.shown(c) and outputs.ends_in_value(c.source) and not any(map(outputs.value, c.outputs))]
     assert bare == [], 'python tools/outputs.py NOTEBOOK, then nbdev_clean'

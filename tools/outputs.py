@@ -20,7 +20,7 @@ def modules() -> list[Path]:
 
 def ends_in_value(source: str) -> bool:
     "Whether the last statement of a cell is an expression that is no call: a value for sure."
-    body = ast.parse(re.sub(r'^\s*[%!].*', '', source, flags=re.M)).body
+    body = ast.parse(re.sub(r'^\s*(%|!(?!=)).*', '', source, flags=re.M)).body
     return bool(body) and isinstance(body[-1], ast.Expr) and not isinstance(body[-1].value, ast.Call)
 
 def shown(cell) -> bool: return cell.cell_type == 'code' and not SHUT.search(cell.source)

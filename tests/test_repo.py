@@ -183,3 +183,11 @@ def test_nothing_forbidden_is_tracked(pattern, what):
 
 def test_files_are_small():
     assert [p.name for p in tracked() if p.stat().st_size > 2 << 20] == []
+
+def test_pictures_of_real_patients_are_not_stored():
+    "Cells tagged *patients* draw them in a run; `tools/take.py` leaves them out of what is published."
+    cells = [c for p in (ROOT/'nbs'/'paper').glob('*.ipynb') for c in json.loads(p.read_text(encoding='utf-8'))['cells']
+             if 'patients' in c['metadata'].get('tags', [])]
+    labels = {''.join(c['source']).partition('\n')[0].removeprefix('#| label: ') for c in cells}
+    assert {'fig-strip', 'fig-planted', 'fig-prototypes', 'fig-pretraining-rebuilt'} <= labels
+    assert not any(c['outputs'] for c in cells)

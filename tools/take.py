@@ -1,6 +1,7 @@
 """Put what a run's notebooks made into the notebooks of nbs/paper, cell by cell: python tools/take.py RUN [NAME ...]
 
-A cell takes the outputs of the run's cell with the same code; a page whose code has changed since is refused."""
+A cell takes the outputs of the run's cell with the same code; a page whose code has changed since is refused. Cells
+tagged *patients*, which draw pictures of real patients, take none."""
 import json, sys
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def take(page: dict, run: dict) -> list[str]:
     for c in page['cells']:
         if c['cell_type'] != 'code' or tagged(c, 'parameters'): continue
         if not made.get(source(c)): lacking.append(source(c).partition('\n')[0]); continue
-        c['outputs'], c['execution_count'] = list(map(bare, made[source(c)].pop(0)['outputs'])), None
+        took = made[source(c)].pop(0)['outputs']
+        c['outputs'], c['execution_count'] = [] if tagged(c, 'patients') else list(map(bare, took)), None
     return lacking
 
 def main(run: str, *names: str):

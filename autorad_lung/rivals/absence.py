@@ -50,6 +50,7 @@ class AbsenceNet(AutoRadLung):
         x, there = known[:, :len(self.absent)], known[:, len(self.absent):]
         return super().text(torch.where(there[:, self.family] > 0, x, self.median + self.absent))
 
+# %% ../../nbs/rivals/09_absence.ipynb #defd491d
 class Absence(Prompted):
     "AutoRad-Lung that was trained with families of features missing."
     module, besides = AbsenceNet, (1,)     # raise it when the net changes its results

@@ -71,6 +71,7 @@ def _objective(name: str, way: str, rank: int, seed: int, store: Store) -> nn.Mo
     if way == 'adapters': adapt(model.tower, rank, seed=seed)
     return model
 
+# %% ../../nbs/towers/16_adapters.ipynb #25131437
 def gone_on(name: str, way: str, corpus: Corpus, recipe: Recipe, seed: int, store: Store, rank: int = 4,
             **options) -> dict[str, Tensor]:
     """Numbers of a tower after so many steps on a corpus of its size, in one of `WAYS`; from the cache where they are
@@ -100,6 +101,7 @@ def gone_on(name: str, way: str, corpus: Corpus, recipe: Recipe, seed: int, stor
     found = load_file(store.folder('adapted', key)/'tower.safetensors')
     return {k: found[k] for k in load_image_tower(name, store).state_dict()}
 
+# %% ../../nbs/towers/16_adapters.ipynb #3c1e07c5
 @torch.inference_mode()
 def embedded(name: str, numbers: dict[str, Tensor], images: np.ndarray, store: Store) -> np.ndarray:
     "Embeddings (N, D) float32 of images (N, S, S) in [0, 1] by a tower with these numbers, pooled as its record says."

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 import numpy as np
 import pandas as pd
+from scipy.special import entr
 from sklearn.linear_model import LogisticRegression
 from ..artifacts import CompanionError, Rows, Store, content_key, row_table, versions
 from ..baselines.dataset import Dataset, Scale
@@ -20,7 +21,7 @@ from .whitening import Whiten
 # %% ../../nbs/questions/12_queries.ipynb #7a486090
 def entropy(p: np.ndarray) -> np.ndarray:
     "Of probabilities (..., C), in nats."
-    return -np.where(p > 0, p * np.log(np.where(p > 0, p, 1)), 0).sum(-1)
+    return entr(p).sum(-1)
 
 def margin(p: np.ndarray) -> np.ndarray:
     "Largest probability less the second (..., C): small where unsure."

@@ -8,6 +8,7 @@ __all__ = ['together', 'divergence', 'variation', 'patients_again', 'TwoPass', '
 # %% ../../nbs/rivals/10_two_pass.ipynb #35adb1d8
 from dataclasses import replace
 import numpy as np
+from scipy.special import rel_entr, softmax
 from ..artifacts import Store
 from ..baselines.dataset import Dataset
 from ..baselines.plain import Logistic, Rival
@@ -17,14 +18,12 @@ from ..protocol import Protocol
 def together(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     "Probabilities (n, 3) of the mean of two models' logits."
     z = (np.log(np.clip(p, 1e-12, 1)) + np.log(np.clip(q, 1e-12, 1))) / 2
-    e = np.exp(z - z.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
+    return softmax(z, axis=1)
 
 def divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     "Jensen-Shannon divergence (n,) of probabilities (n, C), in nats: 0 where they are equal, at most ln 2."
-    def kl(a, m): return np.where(a > 0, a * np.log(np.where(a > 0, a, 1) / np.where(a > 0, m, 1)), 0).sum(-1)
     m = (p + q) / 2
-    return (kl(p, m) + kl(q, m)) / 2
+    return (rel_entr(p, m) + rel_entr(q, m)).sum(-1) / 2
 
 def variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     "Total variation (n,) of probabilities (n, C)."

@@ -46,6 +46,8 @@ setup(
         'reference': cfg['reference_requirements'].split(),   # needs --no-build-isolation: tools/reference.py
         'lidc': cfg['lidc_requirements'].split(),
         'cluster': cfg['cluster_requirements'].split(),
+        'dicom': cfg['dicom_requirements'].split(),           # Segmentation and Structured Report of a nodule
+        'mcp': cfg['mcp_requirements'].split(),               # the package's verbs for an agent
     },
     entry_points={
         'console_scripts': cfg['console_scripts'].split('\n'),

@@ -37,6 +37,7 @@ FLOORS = {
     'study':         'source, protocol and folder, to inputs, predictions, saved tables and figures',
     'use':           'a model for new nodules: train, keep, predict',
     'explain':       'why a nodule was called what it was',
+    'cases':         'one nodule at a time: what is like it, a report that can be checked, DICOM objects, agents',
     'published':     'what a run says of itself, and how it stands beside the published tables',
     'pages':         'headline, explorer and report of a run',
     'bench':         'speed, what an installation lacks, what the cache holds, and this house',

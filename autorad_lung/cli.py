@@ -6,11 +6,11 @@
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
            'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
-           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'To',
-           'Method', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed',
-           'records', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench',
-           'pretrain', 'towers', 'train', 'predict', 'explain', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail',
-           'main']
+           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder', 'Image', 'Mask', 'Table',
+           'Maps', 'To', 'Method', 'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version',
+           'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce', 'cohort', 'extract',
+           'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain', 'similar',
+           'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -346,20 +346,27 @@ Run      = Annotated[Path, typer.Option(help='folder of the study')]
 Model    = Annotated[str, typer.Option(help='autorad, or another that reads one nodule: size, radiomics_l2, coop, ...')]
 Seed     = Annotated[int, typer.Option(min=0, help='same seed, same bytes')]
 HoldOut  = Annotated[float, typer.Option(help='share of patients never learnt from: they calibrate and score')]
+KeepGallery = Annotated[bool, typer.Option('--similar', help=(
+    'keep what the verb `similar` needs: ids of the training nodules, and numbers of each'))]
 
 @command
 def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: ModelOut = Path('model'),
           run: Run = RUN, set_: Settings = None, quick: Quick = False, workers: Workers = None,
           scheduler: Scheduler = None, model: Model = 'autorad', seed: Seed = 0, hold_out: HoldOut = .3,
           cache: CacheDir = None,
-          confidence: Annotated[float, typer.Option(help='of the sets that the card reports')] = .9):
+          confidence: Annotated[float, typer.Option(help='of the sets that the card reports')] = .9,
+          similar: KeepGallery = False):
     """Fit one model on all patients but the held-out ones, and write it to a folder that explains itself.
 
     Example: `autorad-lung train --source nifti --data my_nodules --run runs/mine --out model`
     """
     study = _study(source, data, preset, run, set_, quick, workers, scheduler, cache)
     from autorad_lung.use.use import train_model
-    about = train_model(study, out, model, seed, hold_out, confidence).about
+    trained = train_model(study, out, model, seed, hold_out, confidence)
+    about = trained.about
+    if similar:
+        from autorad_lung.cases.similar import keep
+        keep(study, trained, out)
     found = next(r for r in about['metrics'] if (r['model'], r['score']) == (model, 'accuracy'))
     kept = {k: about[k] for k in ('model', 'n', 'metrics', 'calibration', 'towers')}
     card, n = out/'README.md', about['n']['held_out']
@@ -410,6 +417,24 @@ def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: 
     from autorad_lung.explain import explain as room
     rows = room.explain(model, to, image, mask, csv, method, cache, workers=workers or 1)
     return records(rows), f'{room.words(rows)}\n\nwritten: {to}, its table: {to/room.TABLE}'
+
+# %% ../nbs/09_cli.ipynb #b9addaa0
+By    = Annotated[str, typer.Option(help='radiomics, embedding (the picture), concepts, size, or attributes')]
+Alike = Annotated[Optional[list[str]], typer.Option(
+    help='an attribute that counts, with --by attributes; may be given again')]
+Count = Annotated[int, typer.Option('--k', min=1, help='neighbours of each nodule')]
+
+@command
+def similar(model: Folder, image: Image = None, mask: Mask = None, csv: Table = None, by: By = 'radiomics',
+            alike: Alike = None, k: Count = 5, cache: CacheDir = None, workers: Workers = None):
+    """The nodules nearest to a new one among those that a model learnt from, with the readers' opinion of each.
+    The model is one that was trained with --similar.
+
+    Example: `autorad-lung similar --model model --image ct.nii.gz --mask nodule.nii.gz --by attributes --alike margin`
+    """
+    from autorad_lung.cases import similar as room
+    rows = room.similar(model, image, mask, csv, by, alike, k, cache, workers=workers or 1)
+    return records(rows), room.words(rows, by)
 
 # %% ../nbs/09_cli.ipynb #f63e9d16
 Prune = Annotated[bool, typer.Option('--prune', help='remove what the other options choose; nothing else should run')]

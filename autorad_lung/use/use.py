@@ -407,7 +407,7 @@ def _write(out: Path, arrays: dict, about: dict, store: Store):
     """The three files, and the towers that were trained on this machine; `model.json`,
     with the digest of the numbers, comes last."""
     out.mkdir(parents=True, exist_ok=True); (out/'model.json').unlink(missing_ok=True)
-    for p in out.glob('tower.*'): p.unlink()  # of a model that was here before
+    for p in (*out.glob('tower.*'), *out.glob('gallery.*')): p.unlink()  # of a model that was here before
     for t in _trained_towers(about): pretraining.pack_tower(out, t, store)
     write_arrays(out/'model.safetensors', arrays)
     write_text(out/'README.md', card(about))

@@ -71,7 +71,7 @@ TEMPLATES = {
     'outside': Template('Training range: <name> {ranges:*|<digits>|<unit>} lies {ranges:*:where} what the model learnt '
                         'from, {ranges:*:low|<digits>|<unit>} to {ranges:*:high|<digits>|<unit>}.',
                         items=TRAIT_ITEMS, when=('ranges:*:where', 'outside')),
-    'axes': Template('Training range: image axes {ranges:axes} {ranges:axes:alike} among those learnt from, '
+    'axes': Template('Training range: image axes {ranges:axes}, which {ranges:axes:alike} among those learnt from, '
                      '{ranges:axes:known}.', when=('ranges:axes:alike', 'are not')),
     'blind': Template('Not compared with the training range, because not recorded: {ranges:blind}.'),
     'note': Template('Note: {flags:*}.', items=FLAG_ITEMS),

@@ -7,10 +7,10 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
            'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
            'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder', 'Image', 'Mask', 'Table',
-           'Maps', 'To', 'Method', 'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version',
-           'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce', 'cohort', 'extract',
-           'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain', 'similar',
-           'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
+           'Maps', 'To', 'Method', 'ReportTo', 'Check', 'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'RunFolder',
+           'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce',
+           'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict',
+           'explain', 'report', 'similar', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -201,7 +201,6 @@ def radiomics(given: Given, mask: Outline = None, params: Params = None, setting
     for line in told: typer.echo(line, err=True)
     text = f'{out}: {sum(done.whole)} of {len(todo)} cases' if out else room.as_text(done, kind).rstrip()
     return room.plain_rows(done), text, 2 if told else 0
-
 
 # %% ../nbs/09_cli.ipynb #d81a3566
 PLAIN  = ('majority', 'size', 'radiomics_l2', 'radiomics_l1', 'forest')
@@ -417,6 +416,31 @@ def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: 
     from autorad_lung.explain import explain as room
     rows = room.explain(model, to, image, mask, csv, method, cache, workers=workers or 1)
     return records(rows), f'{room.words(rows)}\n\nwritten: {to}, its table: {to/room.TABLE}'
+
+# %% ../nbs/09_cli.ipynb #7dc63734
+ReportTo = Annotated[Path, typer.Option(help='folder for a text, a page and JSON of each nodule, and one table')]
+Check    = Annotated[Optional[list[Path]], typer.Option(
+    help='write nothing: hold this report, .txt or .json, against the same inputs; may be given again')]
+
+@command
+def report(model: Folder, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None, csv: Table = None,
+           confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
+           check: Check = None, cache: CacheDir = None, workers: Workers = None):
+    """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
+    With --check: is every number of a report what the files give? Exits with 1 where one is not. Research use only.
+
+    Example: `autorad-lung report --model model --image ct.nii.gz --mask nodule.nii.gz --to reports`
+    """
+    given = dict(confidence=confidence, store=cache, workers=workers or 1)
+    if check:
+        from autorad_lung.cases import checker
+        found = checker.check_reports(check, model, image, mask, csv, **given)
+        ok = all(c.ok for c in found.values())
+        data = {'ok': ok, 'reports': {where: checker.as_record(c) for where, c in found.items()}}
+        return data, checker.words(found), 0 if ok else 1
+    from autorad_lung.cases import report as room
+    table, cases = room.write_reports(model, to, image, mask, csv, **given)
+    return records(table), f'{room.words(table, cases)}\n\nwritten: {to}, its table: {to/room.TABLE}'
 
 # %% ../nbs/09_cli.ipynb #b9addaa0
 By    = Annotated[str, typer.Option(help='radiomics, embedding (the picture), concepts, size, or attributes')]

@@ -74,11 +74,13 @@ def test_neighbours_and_a_report_of_each_nodule(run, browser):
     assert len(said) == len(like['said'][0]) > 8 and 'not of cancer' in said[0] and 'simulated CT' in said[0]
     frame = 'document.querySelector("#outlines .box")'
     assert browser.js(f'{frame} === null')
-    browser.js('document.querySelector("#report p[data-box]").focus()')
+    def point(event): browser.js('document.querySelector("#report p[data-box]").dispatchEvent(new MouseEvent('
+                                 f'"{event}", {{bubbles: true}}))')
+    point('mouseover')
     box = browser.js('document.querySelector("#report p[data-box]").dataset.box.split(",").map(Number)')
     drawn = browser.js(f'["y", "x", "height", "width"].map(a => +{frame}.getAttribute(a) * D.like.side / (D.crop * D.unit))')
     assert np.allclose(drawn, [box[0], box[1], box[2] - box[0], box[3] - box[1]])
-    browser.js('document.activeElement.blur()')
+    point('mouseout')
     assert browser.js(f'{frame} === null')
     browser.click('#near .thumb')
     assert browser.js('now') == near[0] and browser.errors == []

@@ -25,13 +25,12 @@ def company(study: Study, model: str, seed: int = 0, by: str = 'radiomics') -> d
     names = data.table.nodule_id.tolist()
     order = {i: k for k, i in enumerate(names)}
     p = study.predictions([model], (seed,)).set_index('nodule_id').loc[names, list(PROBABILITIES)].to_numpy()
-    most = min(len(g.who) for g in galleries.values())
-    t = similar.near_all(data, galleries, by, min(SHOWN, most))
-    k = min(card.K, most)
-    cues = pd.concat([card.cues(g, data, np.flatnonzero(data.table.fold == f), by, k) for f, g in galleries.items()])
+    k = min(map(similar.on_card, galleries.values()))
+    n = min(SHOWN, k)
+    t = similar.near_all(data, galleries, by, n)
+    cues = pd.concat([card.cues(g, data, np.flatnonzero(data.table.fold == f), by) for f, g in galleries.items()])
     told = [card.words(r, by, k, CLASSES[p[i].argmax()])
             for i, r in enumerate(cues.set_index('nodule_id', drop=False).loc[names].to_dict('records'))]
-    n = min(SHOWN, most)
     return dict(at=t.neighbour.map(order).to_numpy().reshape(-1, n).tolist(), by=similar.WAYS[by], card=told,
                 cosine=t.cosine.round(3).to_numpy().reshape(-1, n).tolist())
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from ..artifacts import CompanionError
 from .case import Case, cases_of_files, hedged, held
-from .report import FORMAT, MUST, Finding, Spelled, findings, printed, spelled
+from .report import FORMAT, MUST, Finding, Spelled, findings, number, printed, spelled
 from ..cohort.captions import TERMS
 from ..protocol import CLASSES
 
@@ -48,13 +48,13 @@ def _differs(said: str, hole: tuple, facts: dict) -> str:
     true = facts[source]
     if digits is None: return '' if said == true else f'{source} is "{true}"'
     near = printed(true, digits) == said
-    if digits: near |= abs(float(said) - true) < .5 * 10.**-int(digits) and printed(float(said), digits) == said
+    if digits not in ('', '<'): near |= abs(float(said) - true) < .5 * 10.**-int(digits) and printed(float(said), digits) == said
     return '' if near else f'{source} is {printed(true, digits)}{f" {unit}" if unit else ""}'
 
 def _of_record(s: Spelled, said: tuple, text: str, box) -> dict:
     "The record that a sentence should have, as JSON has it."
     pairs = [*zip(said, s.holes)]
-    numbers = tuple((float(v), unit, digits) for v, (_, digits, unit) in pairs if digits is not None)
+    numbers = tuple((number(v), unit, digits) for v, (_, digits, unit) in pairs if digits is not None)
     words = tuple(v for v, (_, digits, _) in pairs if digits is None)
     found = Finding(s.kind, s.sentence, text, numbers, words, box, tuple(h[0] for h in s.holes))
     return json.loads(json.dumps(asdict(found)))
@@ -160,6 +160,7 @@ def _instead(source: str) -> list[str]:
     if source == 'set:classes': return SETS
     if source.endswith(':term'): return list(TERMS[source.split(':')[1]])
     lists = {'about:ct': CT, 'map:said': list(CLASSES), 'ranges:axes:alike': ['are', 'are not']}
+    if source == 'radiomics:where': return ['on this slice', 'in the whole outline']
     return ['inside', 'outside'] if source.endswith(':where') else lists.get(source, [])
 
 def _spoilt_text(f: Finding) -> Iterator[tuple[str, str]]:
@@ -178,7 +179,7 @@ def _spoilt_text(f: Finding) -> Iterator[tuple[str, str]]:
             after = t[end + len(f' {unit}' if unit else ''):]
             for u in {*UNITS, ''} - {unit}: yield 'unit', t[:end] + (f' {u}' if u else '') + after
             sign = t[:start] + (t[start + 1:] if m[k][0] == '-' else '-' + t[start:])
-            if float(m[k]): yield 'sign', sign
+            if number(m[k]): yield 'sign', sign
 
 def _spoilt_box(f: Finding) -> Iterator[tuple]:
     "Boxes moved by their own width, and by their own height."

@@ -95,8 +95,8 @@ def _answered(t: Trained, data: Dataset, i: int, confidence: float) -> dict:
 def _attributes(t: Trained, data: Dataset, i: int) -> dict:
     said, out = {k: float(v[i]) for k, v in attributes_of(t.rival, data).items()}, {}
     for a in [a for a in ATTRIBUTES if a in said and np.isfinite(said[a])]:
-        out |= {f'concepts:{a}': said[a], f'concepts:{a}:low': said[f'{a}_low'], f'concepts:{a}:high': said[f'{a}_high'],
-                f'concepts:{a}:top': HIGHEST[a]}
+        more = dict(low=said[f'{a}_low'], high=said[f'{a}_high'], top=HIGHEST[a])
+        out |= {f'concepts:{a}': said[a]} | {f'concepts:{a}:{k}': v for k, v in more.items()}
         if a not in UNORDERED: out[f'concepts:{a}:term'] = TERMS[a][round(said[a]) - 1]
     return out
 
@@ -190,8 +190,10 @@ def cases_of_files(
     return {n: case_of(t, data, pictures, i, looks.loc[n].to_dict(), confidence, near.get(n))
             for i, n in enumerate(good)}, failed
 
-# %% ../../nbs/cases/02_case.ipynb #db3319d0
-def out_of_fold(study: Study, nodule_id: str, model: str, seed: int, confidence: float) -> tuple[Trained, Dataset, dict]:
+# %% ../../nbs/cases/02_case.ipynb #85640893
+def out_of_fold(
+    study: Study, nodule_id: str, model: str, seed: int, confidence: float,
+) -> tuple[Trained, Dataset, dict]:
     "The model that was tested on a nodule as if it had been read from a folder, all rows, and the nodule's traits."
     p, data = study.predictions([model], (seed,)), study.dataset_for([model])
     names = data.table.nodule_id

@@ -48,7 +48,8 @@ def _differs(said: str, hole: tuple, facts: dict) -> str:
     true = facts[source]
     if digits is None: return '' if said == true else f'{source} is "{true}"'
     near = printed(true, digits) == said
-    if digits not in ('', '<'): near |= abs(float(said) - true) < .5 * 10.**-int(digits) and printed(float(said), digits) == said
+    if digits.isdigit():
+        near |= abs(float(said) - true) < .5 * 10.**-int(digits) and printed(float(said), digits) == said
     return '' if near else f'{source} is {printed(true, digits)}{f" {unit}" if unit else ""}'
 
 def _of_record(s: Spelled, said: tuple, text: str, box) -> dict:
@@ -63,7 +64,8 @@ def _reading(s: Spelled, said: tuple, claim: Claim, facts: dict) -> tuple[str, s
     "Verdict and reason of a sentence read as one template's."
     if lacks := [source for source, *_ in s.holes if source not in facts]:
         return 'unknown', f'{lacks[0]} is not known of this nodule'
-    if wrong := [w for v, h in zip(said, s.holes) if (w := _differs(v, h, facts))]: return 'contradicted', '; '.join(wrong)
+    if wrong := [w for v, h in zip(said, s.holes) if (w := _differs(v, h, facts))]:
+        return 'contradicted', '; '.join(wrong)
     r = claim.record
     if r is not None and r != _of_record(s, said, claim.text, r.get('box')):
         return 'contradicted', 'its record says otherwise'
@@ -115,20 +117,23 @@ class Checked:
 def _share(hits: list) -> float: return sum(hits) / len(hits) if hits else np.nan
 
 def one_way(entailed: list[bool], boxes: list[bool | None]) -> dict:
-    "RadFact's fractions of one side: sentences that hold, and of each whether its box lies in the evidence (None: no box)."
+    "RadFact's fractions of one side: which sentences hold, and whose box lies in the evidence (None: no box)."
     boxed = [(e, bool(b and e)) for e, b in zip(entailed, boxes) if b is not None]
-    return dict(logical=_share(entailed), grounding=_share([b for e, b in boxed if e]), spatial=_share([b for _, b in boxed]))
+    grounding, spatial = [b for e, b in boxed if e], [b for _, b in boxed]
+    return dict(logical=_share(entailed), grounding=_share(grounding), spatial=_share(spatial))
 
 def _both_ways(claims: list[Judged], reference: list[Finding], boxes: bool, shape: tuple) -> dict:
     "Precision, recall and F1 of each kind; the reference's boxes are held against those of the report."
-    held_by = {f.template: [c for c in claims if c.template == f.template and c.verdict == 'supported'] for f in reference}
+    good = [c for c in claims if c.verdict == 'supported']
+    there = {c.template for c in good}
     def covered(f):
         if f.box is None or not boxes: return None
         union = np.zeros(shape, bool)
-        for r0, c0, r1, c1 in [c.box for c in held_by[f.template] if c.entailed]: union[r0:r1, c0:c1] = True
+        for r0, c0, r1, c1 in [c.box for c in good if c.template == f.template and c.entailed]:
+            union[max(0, r0):r1, max(0, c0):c1] = True
         return held(f.box, union) > .5
     precision = one_way([c.verdict == 'supported' for c in claims], [c.entailed for c in claims])
-    recall = one_way([bool(held_by[f.template]) for f in reference], [covered(f) for f in reference])
+    recall = one_way([f.template in there for f in reference], [covered(f) for f in reference])
     out = {}
     for k, p in precision.items():
         r = recall[k]
@@ -197,7 +202,8 @@ def mutations(case: Case) -> pd.DataFrame:
     """Every way to spoil the report of a case, one row each: template, kind, fault ('none': untouched, 'omission': left
     out though it must be said), text, caught."""
     rows, found = [], findings(case)
-    def add(f, fault, text, caught): rows.append(dict(template=f.template, kind=f.kind, fault=fault, text=text, caught=caught))
+    def add(f, fault, text, caught):
+        rows.append(dict(template=f.template, kind=f.kind, fault=fault, text=text, caught=caught))
     for f in found:
         add(f, 'none', f.text, _caught(Claim(f.text, _record(f)), case))
         for fault, text in _spoilt_text(f): add(f, fault, text, _caught(Claim(text), case))
@@ -246,6 +252,7 @@ def words(found: dict[str, Checked]) -> str:
         on = f'; boxes: {sum(boxes)} of {len(boxes)} hold' if boxes else ''
         lines.append(f'{where}: {"passes" if c.ok else "does not pass"}. Sentences: {counts}{on}.')
         lines += [f'  {j.verdict}: {j.text}\n    {j.why}' for j in c.claims if j.verdict != 'supported']
-        lines += [f'  its box does not hold: {j.text}' for j in c.claims if j.verdict == 'supported' and j.entailed is False]
+        lines += [f'  its box does not hold: {j.text}' for j in c.claims
+                  if j.verdict == 'supported' and j.entailed is False]
         lines += [f'  must be said, and is not: {m}' for m in c.missing]
     return '\n'.join(lines)

@@ -60,14 +60,20 @@ TEMPLATES = {
                         '{radiomics:original_firstorder_10Percentile|0|HU} at the 10th percentile, '
                         '{radiomics:original_firstorder_90Percentile|0|HU} at the 90th.', 'mask'),
     'attribute': Template('<name>, as predicted: {concepts:*|1|} of {concepts:*:top|0|} (90 % interval '
-                          '{concepts:*:low|1|} to {concepts:*:high|1|}), nearest to "{concepts:*:term}".', items=ORDERED),
+                          '{concepts:*:low|1|} to {concepts:*:high|1|}), nearest to "{concepts:*:term}".',
+                          items=ORDERED),
     'listed': Template('<name>, as predicted: {concepts:*|1|} of {concepts:*:top|0|} (90 % interval '
                        '{concepts:*:low|1|} to {concepts:*:high|1|}), where <scale>.', items=LISTED),
     'probability': Template('Suspicion, as readers would score it: {model:p_benign|<|%} benign, '
                             '{model:p_unsure|<|%} unsure, {model:p_malignant|<|%} malignant (calibrated).'),
     'set': Template('Suspicion, as readers would score it, at {set:confidence||%} confidence: {set:classes}.'),
-    'map': Template('Map: of what in the picture speaks for "{map:said}", {map:inside|0|%} lies in the outline; an even '
-                    'map would have {map:chance|0|%} there, a map of nearness to the centre {map:centre|0|%}.', 'map'),
+}
+
+# %% ../../nbs/cases/03_report.ipynb #1f5a1953
+TEMPLATES |= {   # where the model looked, what is like it, and what lies outside
+    'map': Template('Map: of what in the picture speaks for "{map:said}", {map:inside|0|%} lies in the outline; '
+                    'an even map would have {map:chance|0|%} there, a map of nearness to the centre {map:centre|0|%}.',
+                    'map'),
     'similar': Template('Alike: of the {similar:k|0|} nodules most like it among those learnt from, readers scored '
                         '{similar:benign|0|} benign, {similar:unsure|0|} unsure, {similar:malignant|0|} malignant '
                         '(cosine {similar:low|2|} to {similar:high|2|}).'),
@@ -87,7 +93,7 @@ TEMPLATES = {
 }
 MUST = ('what', 'nodule', 'size', 'probability', 'set', 'inside', 'outside', 'axes')   # said, wherever they apply
 
-# %% ../../nbs/cases/03_report.ipynb #c1a9143b
+# %% ../../nbs/cases/03_report.ipynb #e46b0aae
 FIELD = re.compile(r'\{([^{}|]+)(?:\|([\d<]?)\|([^{}|]*))?\}')
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ def spelled() -> tuple[Spelled, ...]:
         return Spelled(kind, put(t.sentence), t.box, tuple(map(put, t.when)))
     return tuple(one(k, t, i, more) for k, t in TEMPLATES.items() for i, more in t.items.items())
 
-# %% ../../nbs/cases/03_report.ipynb #ee6d926b
+# %% ../../nbs/cases/03_report.ipynb #438c08e2
 def printed(value: float, digits: str) -> str:
     "A number as a sentence has it; zero has no sign."
     if digits == '<': return '<1' if value < 1 else '>99' if value > 99 else f'{value:.0f}'
@@ -166,10 +172,10 @@ def findings(case: Case) -> list[Finding]:
     able = [s for s in spelled() if all(h[0] in case.facts for h in s.holes)]
     return [_found(s, case) for s in able if not s.when or case.facts[s.when[0]] == s.when[1]]
 
-# %% ../../nbs/cases/03_report.ipynb #5812ad3d
+# %% ../../nbs/cases/03_report.ipynb #00eb46fe
 GROUPS = {   # what begins a new paragraph -> its heading on a page
     'what': '', 'shown': 'Measured on the image and the outline', 'attribute': 'Attributes, as readers would rate them',
-    'probability': 'Suspicion, as readers would score it', 'map': 'Where the model looked', 'similar': 'What is like it',
+    'probability': 'What the model makes of it', 'map': 'Where the model looked', 'similar': 'What is like it',
     'inside': 'Against what the model learnt from', 'model': 'The model',
 }
 
@@ -191,7 +197,7 @@ def as_json(case: Case) -> str:
     held = dict(format=FORMAT, nodule=case.nodule_id, findings=[asdict(f) for f in findings(case)])
     return json.dumps(held, indent=1, ensure_ascii=False) + '\n'
 
-# %% ../../nbs/cases/03_report.ipynb #e49d0491
+# %% ../../nbs/cases/03_report.ipynb #6a09233a
 def _png(image: np.ndarray) -> str:
     with io.BytesIO() as f:
         Image.fromarray(np.rint(255 * image).clip(0, 255).astype('u1')).save(f, 'png', optimize=True)
@@ -217,7 +223,7 @@ def as_html(case: Case) -> str:
     return page.render(case=case, groups=grouped(found), boxes=boxes, size=size, picture=_png(case.image),
                        outline=_outline(case.mask), scale=scale, bar=scale / side * size, shares=shares)
 
-# %% ../../nbs/cases/03_report.ipynb #e054cc64
+# %% ../../nbs/cases/03_report.ipynb #4bba333c
 OUTPUTS: dict[str, Callable[[Case], str]] = {'txt': as_text, 'html': as_html, 'json': as_json}
 TABLE, COLUMNS = 'reports.csv', ['nodule_id', 'report', 'set', 'sentences', 'outside', 'problem']
 

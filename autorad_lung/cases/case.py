@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NAMED', 'UNORDERED', 'Case', 'around', 'held', 'largest', 'hedged', 'case_of', 'cases_of_files', 'out_of_fold',
-           'case_of_study']
+           'cases_of_study', 'case_of_study']
 
 # %% ../../nbs/cases/02_case.ipynb #20cf70af
 from dataclasses import dataclass, field
@@ -157,11 +157,12 @@ def case_of(
     look: dict,                 # its row of `trait_rows`
     confidence: float | None = None,        # of the set; default: that of the model card
     neighbours: list[dict] | None = None,   # nodule_id, cosine, label; empty or None: not known
+    maps: bool = True,                      # whether the picture path is asked where it looked
 ) -> Case:
     "What is known of one nodule."
     confidence = t.about['confidence'] if confidence is None else confidence
     name, picture = str(data.table.nodule_id.iloc[i]), pictures.table.iloc[i].to_dict()
-    at, spots = _looked_at(t, data, pictures, i)
+    at, spots = _looked_at(t, data, pictures, i) if maps else ({}, np.zeros(pictures.arrays['mask'][i].shape, bool))
     flags = [f for f in picture['flags'].split(';') if f]
     facts = {'nodule': name} | _model(t) | _measured(look, picture) | _radiomics(t, data, i) | _attributes(t, data, i)
     facts |= _answered(t, data, i, confidence) | at | _alike(neighbours) | _compared(look, t.about['ranges'])
@@ -190,39 +191,51 @@ def cases_of_files(
     return {n: case_of(t, data, pictures, i, looks.loc[n].to_dict(), confidence, near.get(n))
             for i, n in enumerate(good)}, failed
 
-# %% ../../nbs/cases/02_case.ipynb #85640893
+# %% ../../nbs/cases/02_case.ipynb #3e02a9d3
 def out_of_fold(
-    study: Study, nodule_id: str, model: str, seed: int, confidence: float,
-) -> tuple[Trained, Dataset, dict]:
-    "The model that was tested on a nodule as if it had been read from a folder, all rows, and the nodule's traits."
-    p, data = study.predictions([model], (seed,)), study.dataset_for([model])
-    names = data.table.nodule_id
-    if nodule_id not in set(names):
-        raise CompanionError('this nodule is not in the cohort', nodule_id, "the study's ledger says why")
-    mine = p.set_index('nodule_id').loc[names]
-    fold = int(mine.fold[nodule_id])
-    rest, rival = (mine.fold != fold).to_numpy(), fitted(model, data, study.protocol, study.store, seed, fold)
-    said, labels = mine[list(PROBABILITIES)].to_numpy()[rest], mine.label.to_numpy()[rest]
-    level = study.protocol.consensus
-    looks = trait_rows(study.input, names.tolist(), level, study.store, **study.parallel)
+    study: Study, data: Dataset,
+    said: pd.DataFrame,      # one model's predictions, one seed, in the dataset's order
+    looks: pd.DataFrame,     # `trait_rows` of the nodules, in the same order
+    fold: int, confidence: float,
+) -> Trained:
+    "The model that was tested in a fold, as if it had been read from a folder."
+    model, seed = said.model.iloc[0], int(said.seed.iloc[0])
+    rest, rival = (said.fold != fold).to_numpy(), fitted(model, data, study.protocol, study.store, seed, fold)
+    p, labels = said[list(PROBABILITIES)].to_numpy()[rest], said.label.to_numpy()[rest]
     about = dict(
         model=model, towers=about_towers(rival, study.protocol), confidence=confidence, metrics=[],
-        ranges=ranges(looks.loc[names[rest]]), n=dict(train=int(rest.sum()), validation=0),
-        calibration=dict(temperature=fit_temperature(said, labels), n=int(rest.sum())),
+        ranges=ranges(looks[rest]), n=dict(train=int(rest.sum()), validation=0),
+        calibration=dict(temperature=fit_temperature(p, labels), n=int(rest.sum())),
         source=dict(caption=study.made_of, simulated=study.source == 'phantom'))
-    return Trained(rival, about, said, labels, study.store), data, looks.loc[nodule_id].to_dict()
+    return Trained(rival, about, p, labels, study.store)
 
-def case_of_study(
+# %% ../../nbs/cases/02_case.ipynb #dca167bd
+def cases_of_study(
     study: Study,
-    nodule_id: str,
     model: str = 'autorad',
     seed: int = 0,
     confidence: float = .9,
-    neighbours: list[dict] | None = None,
-) -> Case:
-    "One nodule of a study by the model that never saw its patient. A `CompanionError` where it is not in the cohort."
-    t, data, look = out_of_fold(study, nodule_id, model, seed, confidence)
-    rows, images = study.images.table.set_index('nodule_id').index.get_indexer(data.table.nodule_id), study.images
+    neighbours: dict[str, list[dict]] | None = None,   # by nodule
+    ids: list[str] | None = None,       # those that are asked about; default: all
+    maps: bool = True,                  # whether the picture path is asked where it looked
+) -> dict[str, Case]:                   # by nodule, in the dataset's order
+    "Nodules by the model that never saw their patient. A `CompanionError` for one that is not in the cohort."
+    p, data = study.predictions([model], (seed,)), study.dataset_for([model])
+    names = data.table.nodule_id.tolist()
+    if odd := sorted({*(ids or ())} - {*names}):
+        raise CompanionError('this nodule is not in the cohort', odd[0], "the study's ledger says why")
+    said = p.set_index('nodule_id', drop=False).loc[names]
+    looks = trait_rows(study.input, names, study.protocol.consensus, study.store, **study.parallel).loc[names]
+    images = study.images
+    rows = images.table.set_index('nodule_id').index.get_indexer(names)
     pictures = Rows(images.table.iloc[rows], {k: v[rows] for k, v in images.arrays.items()}, images.quarantine)
-    i = data.table.nodule_id.tolist().index(nodule_id)
-    return case_of(t, data, pictures, i, look, confidence, neighbours)
+    wanted, folds, near = {*(names if ids is None else ids)}, said.fold.tolist(), neighbours or {}
+    asked = [i for i, n in enumerate(names) if n in wanted]
+    trained = {f: out_of_fold(study, data, said, looks, f, confidence) for f in {folds[i] for i in asked}}
+    return {names[i]: case_of(trained[folds[i]], data, pictures, i, looks.iloc[i].to_dict(), confidence,
+                              near.get(names[i]), maps) for i in asked}
+
+def case_of_study(study: Study, nodule_id: str, model: str = 'autorad', seed: int = 0, confidence: float = .9,
+                  neighbours: list[dict] | None = None) -> Case:
+    "One of `cases_of_study`."
+    return cases_of_study(study, model, seed, confidence, {nodule_id: neighbours}, [nodule_id])[nodule_id]

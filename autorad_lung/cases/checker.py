@@ -233,10 +233,11 @@ def check_reports(
     return {where: check(text, of(read(text, where)[0], where), where) for where, text in texts.items()}
 
 def _text(path: Path) -> str:
-    try: return path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as e:
-        why = 'is no text' if isinstance(e, ValueError) else e.strerror
-        raise CompanionError(why, f'--check {path}', 'give a report, its .txt or .json') from None
+    why = 'is a page'
+    try:
+        if not (text := path.read_text(encoding='utf-8')).lstrip().startswith('<'): return text
+    except (OSError, UnicodeDecodeError) as e: why = 'is no text' if isinstance(e, ValueError) else e.strerror
+    raise CompanionError(why, f'--check {path}', 'give a report, its .txt or .json')
 
 def as_record(c: Checked) -> dict:
     "What was found, for JSON."

@@ -80,7 +80,8 @@ TEMPLATES |= {   # where the model looked, what is like it, and what lies outsid
     'inside': Template('Training range: {ranges:inside|0|} of the {ranges:compared|0|} traits that could be compared '
                        'lie inside what the model learnt from.'),
     'outside': Template('Training range: <name> {ranges:*|<digits>|<unit>} lies {ranges:*:where} what the model learnt '
-                        'from, {ranges:*:low|<digits>|<unit>} to {ranges:*:high|<digits>|<unit>}.',
+                        'from, {ranges:*:low|<digits>|<unit>} to {ranges:*:high|<digits>|<unit>}; neither the '
+                        'probabilities nor the set can be relied on.',
                         items=TRAIT_ITEMS, when=('ranges:*:where', 'outside')),
     'axes': Template('Training range: image axes {ranges:axes}, which {ranges:axes:alike} among those learnt from, '
                      '{ranges:axes:known}.', when=('ranges:axes:alike', 'are not')),

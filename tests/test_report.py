@@ -25,7 +25,8 @@ def files(tmp_path_factory, clustered):
     return d
 
 def report(d, *args, k=0, **kw):
-    return inside('report', '--model', d/'model', '--image', d/f'ct{k}.nii.gz', '--mask', d/f'mask{k}.nii.gz', *args, **kw)
+    files = '--image', d/f'ct{k}.nii.gz', '--mask', d/f'mask{k}.nii.gz'
+    return inside('report', '--model', d/'model', *files, *args, **kw)
 
 def test_a_report_is_written_and_checked(files):
     said = report(files, '--to', files/'to').stdout
@@ -42,20 +43,21 @@ def test_what_was_changed_is_found(files):
     "A digit, a class, a hedge, a box, a sentence more and one less; another nodule's report, another confidence."
     report(files, '--to', files/'to')
     text, held = ((files/'to'/f'mask0.{x}').read_text() for x in ('txt', 'json'))
-    size = next(line for line in text.splitlines() if line.startswith('Size: '))
-    boxes = json.loads(held)
-    for f in boxes['findings']: f['box'] = f['box'] and [f['box'][0], 0, f['box'][2], f['box'][1]]
-    spoilt = {'digit.txt': text.replace(size, size.replace('Size: ', 'Size: 1')), 'class.txt': text.replace('% benign', '% unsure', 1),
-              'more.txt': text + 'It is harmless.\n', 'less.txt': text.replace(size, ''), 'box.json': json.dumps(boxes),
-              'digit.json': held.replace(size, size.replace('Size: ', 'Size: 1'))}
-    for name, changed in spoilt.items():
-        assert changed not in (text, held), name
-        (files/name).write_text(changed)
-        r = report(files, '--check', files/name, check=False)
-        assert r.returncode == 1 and 'does not pass' in r.stdout, (name, r.stdout)
-    for more in (dict(k=1), {}):
-        args = [] if more else ['--confidence', .6]
-        assert report(files, '--check', files/'to'/'mask0.txt', *args, check=False, **more).returncode == 1
+    lines, boxes = text.splitlines(), json.loads(held)
+    size, scored = (next(line for line in lines if line.startswith(w)) for w in ('Size: ', 'Suspicion, as'))
+    for f in boxes['findings']: f['box'] = f['box'] and [0, 0, *f['box'][2:]]
+    spoilt = {'digit.txt': text.replace(size, size.replace('Size: ', 'Size: 1')), 'more.txt': text + 'All is well.\n',
+              'class.txt': text.replace(scored, scored.replace('benign', 'unsure')), 'less.txt': text.replace(size, ''),
+              'box.json': json.dumps(boxes), 'digit.json': held.replace(size, size.replace('Size: ', 'Size: 1'))}
+    assert all(changed not in (text, held) for changed in spoilt.values())
+    for name, changed in spoilt.items(): (files/name).write_text(changed)
+    checks = [x for name in [*spoilt, 'to/mask0.txt'] for x in ('--check', files/name)]
+    r = report(files, *checks, '--json', check=False)
+    found = {name.rpartition('/')[2]: c['ok'] for name, c in json.loads(r.stdout)['reports'].items()}
+    assert r.returncode == 1 and found == dict.fromkeys(spoilt, False) | {'mask0.txt': True}
+    for k, *more in (1, []), (0, ['--confidence', .6]):
+        r = report(files, '--check', files/'to'/'mask0.txt', *sum(more, []), k=k, check=False)
+        assert r.returncode == 1 and 'does not pass' in r.stdout
     r = report(files, '--check', files/'none.txt', check=False)
     assert r.returncode == 2 and 'none.txt' in r.stderr and 'Traceback' not in r.stderr
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from ..artifacts import CompanionError
 from .case import Case, cases_of_files, hedged, held
-from .report import FORMAT, MUST, Finding, Spelled, findings, printed, spelled
+from .report import FORMAT, MUST, Finding, Spelled, findings, number, printed, spelled
 from ..cohort.captions import TERMS
 from ..protocol import CLASSES
 
@@ -48,13 +48,14 @@ def _differs(said: str, hole: tuple, facts: dict) -> str:
     true = facts[source]
     if digits is None: return '' if said == true else f'{source} is "{true}"'
     near = printed(true, digits) == said
-    if digits: near |= abs(float(said) - true) < .5 * 10.**-int(digits) and printed(float(said), digits) == said
+    if digits.isdigit():
+        near |= abs(float(said) - true) < .5 * 10.**-int(digits) and printed(float(said), digits) == said
     return '' if near else f'{source} is {printed(true, digits)}{f" {unit}" if unit else ""}'
 
 def _of_record(s: Spelled, said: tuple, text: str, box) -> dict:
     "The record that a sentence should have, as JSON has it."
     pairs = [*zip(said, s.holes)]
-    numbers = tuple((float(v), unit, digits) for v, (_, digits, unit) in pairs if digits is not None)
+    numbers = tuple((number(v), unit, digits) for v, (_, digits, unit) in pairs if digits is not None)
     words = tuple(v for v, (_, digits, _) in pairs if digits is None)
     found = Finding(s.kind, s.sentence, text, numbers, words, box, tuple(h[0] for h in s.holes))
     return json.loads(json.dumps(asdict(found)))
@@ -63,7 +64,8 @@ def _reading(s: Spelled, said: tuple, claim: Claim, facts: dict) -> tuple[str, s
     "Verdict and reason of a sentence read as one template's."
     if lacks := [source for source, *_ in s.holes if source not in facts]:
         return 'unknown', f'{lacks[0]} is not known of this nodule'
-    if wrong := [w for v, h in zip(said, s.holes) if (w := _differs(v, h, facts))]: return 'contradicted', '; '.join(wrong)
+    if wrong := [w for v, h in zip(said, s.holes) if (w := _differs(v, h, facts))]:
+        return 'contradicted', '; '.join(wrong)
     r = claim.record
     if r is not None and r != _of_record(s, said, claim.text, r.get('box')):
         return 'contradicted', 'its record says otherwise'
@@ -115,20 +117,23 @@ class Checked:
 def _share(hits: list) -> float: return sum(hits) / len(hits) if hits else np.nan
 
 def one_way(entailed: list[bool], boxes: list[bool | None]) -> dict:
-    "RadFact's fractions of one side: sentences that hold, and of each whether its box lies in the evidence (None: no box)."
+    "RadFact's fractions of one side: which sentences hold, and whose box lies in the evidence (None: no box)."
     boxed = [(e, bool(b and e)) for e, b in zip(entailed, boxes) if b is not None]
-    return dict(logical=_share(entailed), grounding=_share([b for e, b in boxed if e]), spatial=_share([b for _, b in boxed]))
+    grounding, spatial = [b for e, b in boxed if e], [b for _, b in boxed]
+    return dict(logical=_share(entailed), grounding=_share(grounding), spatial=_share(spatial))
 
 def _both_ways(claims: list[Judged], reference: list[Finding], boxes: bool, shape: tuple) -> dict:
     "Precision, recall and F1 of each kind; the reference's boxes are held against those of the report."
-    held_by = {f.template: [c for c in claims if c.template == f.template and c.verdict == 'supported'] for f in reference}
+    good = [c for c in claims if c.verdict == 'supported']
+    there = {c.template for c in good}
     def covered(f):
         if f.box is None or not boxes: return None
         union = np.zeros(shape, bool)
-        for r0, c0, r1, c1 in [c.box for c in held_by[f.template] if c.entailed]: union[r0:r1, c0:c1] = True
+        for r0, c0, r1, c1 in [c.box for c in good if c.template == f.template and c.entailed]:
+            union[max(0, r0):r1, max(0, c0):c1] = True
         return held(f.box, union) > .5
     precision = one_way([c.verdict == 'supported' for c in claims], [c.entailed for c in claims])
-    recall = one_way([bool(held_by[f.template]) for f in reference], [covered(f) for f in reference])
+    recall = one_way([f.template in there for f in reference], [covered(f) for f in reference])
     out = {}
     for k, p in precision.items():
         r = recall[k]
@@ -160,6 +165,7 @@ def _instead(source: str) -> list[str]:
     if source == 'set:classes': return SETS
     if source.endswith(':term'): return list(TERMS[source.split(':')[1]])
     lists = {'about:ct': CT, 'map:said': list(CLASSES), 'ranges:axes:alike': ['are', 'are not']}
+    if source == 'radiomics:where': return ['on this slice', 'in the whole outline']
     return ['inside', 'outside'] if source.endswith(':where') else lists.get(source, [])
 
 def _spoilt_text(f: Finding) -> Iterator[tuple[str, str]]:
@@ -178,7 +184,7 @@ def _spoilt_text(f: Finding) -> Iterator[tuple[str, str]]:
             after = t[end + len(f' {unit}' if unit else ''):]
             for u in {*UNITS, ''} - {unit}: yield 'unit', t[:end] + (f' {u}' if u else '') + after
             sign = t[:start] + (t[start + 1:] if m[k][0] == '-' else '-' + t[start:])
-            if float(m[k]): yield 'sign', sign
+            if number(m[k]): yield 'sign', sign
 
 def _spoilt_box(f: Finding) -> Iterator[tuple]:
     "Boxes moved by their own width, and by their own height."
@@ -196,7 +202,8 @@ def mutations(case: Case) -> pd.DataFrame:
     """Every way to spoil the report of a case, one row each: template, kind, fault ('none': untouched, 'omission': left
     out though it must be said), text, caught."""
     rows, found = [], findings(case)
-    def add(f, fault, text, caught): rows.append(dict(template=f.template, kind=f.kind, fault=fault, text=text, caught=caught))
+    def add(f, fault, text, caught):
+        rows.append(dict(template=f.template, kind=f.kind, fault=fault, text=text, caught=caught))
     for f in found:
         add(f, 'none', f.text, _caught(Claim(f.text, _record(f)), case))
         for fault, text in _spoilt_text(f): add(f, fault, text, _caught(Claim(text), case))
@@ -226,10 +233,11 @@ def check_reports(
     return {where: check(text, of(read(text, where)[0], where), where) for where, text in texts.items()}
 
 def _text(path: Path) -> str:
-    try: return path.read_text(encoding='utf-8')
-    except (OSError, UnicodeDecodeError) as e:
-        why = 'is no text' if isinstance(e, ValueError) else e.strerror
-        raise CompanionError(why, f'--check {path}', 'give a report, its .txt or .json') from None
+    why = 'is a page'
+    try:
+        if not (text := path.read_text(encoding='utf-8')).lstrip().startswith('<'): return text
+    except (OSError, UnicodeDecodeError) as e: why = 'is no text' if isinstance(e, ValueError) else e.strerror
+    raise CompanionError(why, f'--check {path}', 'give a report, its .txt or .json')
 
 def as_record(c: Checked) -> dict:
     "What was found, for JSON."
@@ -245,6 +253,7 @@ def words(found: dict[str, Checked]) -> str:
         on = f'; boxes: {sum(boxes)} of {len(boxes)} hold' if boxes else ''
         lines.append(f'{where}: {"passes" if c.ok else "does not pass"}. Sentences: {counts}{on}.')
         lines += [f'  {j.verdict}: {j.text}\n    {j.why}' for j in c.claims if j.verdict != 'supported']
-        lines += [f'  its box does not hold: {j.text}' for j in c.claims if j.verdict == 'supported' and j.entailed is False]
+        lines += [f'  its box does not hold: {j.text}' for j in c.claims
+                  if j.verdict == 'supported' and j.entailed is False]
         lines += [f'  must be said, and is not: {m}' for m in c.missing]
     return '\n'.join(lines)

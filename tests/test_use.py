@@ -213,6 +213,8 @@ def neighbours_are_found(tree, folder):
     assert (asked.patient_id != known.patient_id.loc[asked.nodule_id].to_numpy()).all()
     assert '--by' in inside('similar', '--help').stdout and 'opinion' in inside(
         'similar', '--model', folder, '--csv', tree/'new.csv', '--by', 'size').stdout
+    said = inside('report', '--model', folder, '--csv', tree/'new.csv', '--to', tree/'told').stdout
+    assert said.count('Alike: of the 5 nodules most like it') == len(new)
     for fault, remedy in (('gallery.safetensors', 'again'), ('gallery.json', '--similar'), ('model', 'another model')):
         bad = shutil.copytree(folder, tree/f'bad-{fault}')
         if fault == 'gallery.safetensors': (bad/fault).write_bytes((bad/fault).read_bytes()[:-9])

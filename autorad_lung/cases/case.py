@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from ..artifacts import CompanionError, Rows, Store
 from ..baselines.dataset import Dataset
+from .similar import beside
 from ..cohort.captions import TERMS
 from ..explain.explain import CONTROL, explained, planned, seen, shown
 from ..explain.scores import kept
@@ -177,7 +178,7 @@ def cases_of_files(
     mask: Path | str | None = None,
     csv: Path | str | None = None,
     confidence: float | None = None,
-    neighbours: dict[str, list[dict]] | None = None,   # by nodule
+    neighbours: dict[str, list[dict]] | None = None,   # by nodule; default: of the folder's gallery, if it keeps one
     store: Store | str | None = None,
     **parallel,                         # workers, quiet: see `pmap`
 ) -> tuple[dict[str, Case], pd.DataFrame]:   # by nodule, in their order; those that failed: item, reason, where, remedy
@@ -186,7 +187,8 @@ def cases_of_files(
     enough(len(t.labels), t.about['confidence'] if confidence is None else confidence)
     ids, parts = source.rows.index.tolist(), asks(t.rival) | {'radiomics'}
     data, pictures, failed = assemble(source, ids, t.protocol, parts, t.store, **parallel)
-    good, near = data.table.nodule_id.tolist(), neighbours or {}
+    good = data.table.nodule_id.tolist()
+    near = beside(model, data) if neighbours is None else neighbours
     looks = trait_rows(source, good, t.protocol.consensus, t.store, **parallel) if good else None
     return {n: case_of(t, data, pictures, i, looks.loc[n].to_dict(), confidence, near.get(n))
             for i, n in enumerate(good)}, failed

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WAYS', 'READS', 'SPOKEN', 'BY_DISTANCE', 'NEAR', 'K', 'PARTS', 'SCORED', 'KEPT', 'GALLERY', 'Gallery', 'distances',
            'nearest', 'on_card', 'near', 'pair_map', 'galleries', 'near_all', 'how_alike', 'keep', 'kept', 'similar',
-           'words']
+           'by_nodule', 'beside', 'words']
 
 # %% ../../nbs/cases/00_similar.ipynb #23d5a92e
 import json
@@ -273,6 +273,18 @@ def similar(
             for r in failed.to_dict('records')]
     return pd.concat([found, pd.DataFrame(lost, columns=['nodule_id', 'problem'])], ignore_index=True)
 
+def by_nodule(t: pd.DataFrame) -> dict[str, list[dict]]:
+    "`NEAR` as a case takes it: nodule -> neighbours, nodule_id, cosine and label of each."
+    def one(r): return dict(nodule_id=r.neighbour, cosine=float(r.cosine), label=int(r.label))
+    return {i: [one(r) for r in rows.itertuples()] for i, rows in t.groupby('nodule_id', sort=False)}
+
+def beside(folder, dataset: Dataset, k: int = 5) -> dict[str, list[dict]]:
+    "`by_nodule` of new nodules by radiomics; {} where the model is no folder, or keeps no gallery."
+    if isinstance(folder, Trained) or not (Path(folder)/KEPT).is_file(): return {}
+    g = kept(folder)
+    return by_nodule(near(g, dataset, np.arange(len(dataset.table)), 'radiomics', min(k, on_card(g))))
+
+# %% ../../nbs/cases/00_similar.ipynb #74e451a8
 def _line(r: dict) -> str:
     near = f'cosine {r["cosine"]:.2f}' if r['cosine'] == r['cosine'] else f'distance {r["distance"]:.2f}'
     return f'  {r["neighbour"]}: {CLASSES[int(r["label"])]}, {r["diameter_mm"]:.1f} mm, {near}'

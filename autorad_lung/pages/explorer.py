@@ -279,8 +279,7 @@ def _concepts(study: Study, seed: int) -> dict:
 def _like(study: Study, model: str, seed: int) -> dict:
     "Nearest nodules, card and report of each nodule; the reason where there are none."
     try:
-        near, t = told.company(study, model, seed), study.dataset.table
-        beside = told.neighbours(near, t.nodule_id.tolist(), study.dataset.labels)
+        near, beside = told.company(study, model, seed)
         cases = cases_of_study(study, model, seed, neighbours=beside, maps=False)
         return dict(near=near, side=study.images.arrays['mask'].shape[-1]) | told.brief(list(cases.values()))
     except CompanionError as e: return dict(none=e.reason)

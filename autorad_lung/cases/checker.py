@@ -165,7 +165,7 @@ def _instead(source: str) -> list[str]:
     if source == 'set:classes': return SETS
     if source.endswith(':term'): return list(TERMS[source.split(':')[1]])
     lists = {'about:ct': CT, 'map:said': list(CLASSES), 'ranges:axes:alike': ['are', 'are not']}
-    if source == 'radiomics:where': return ['on this slice', 'in the whole outline']
+    if source == 'table:where': return ['on this slice', 'in the whole outline']
     return ['inside', 'outside'] if source.endswith(':where') else lists.get(source, [])
 
 def _spoilt_text(f: Finding) -> Iterator[tuple[str, str]]:

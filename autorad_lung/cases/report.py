@@ -22,6 +22,8 @@ from ..artifacts import CompanionError, write_text
 from .case import UNORDERED, Case, around, cases_of_files
 from ..explain.explain import stems
 from ..figures.plots import COLOURS
+from ..protocol import CLASSES
+from ..scores.predictions import PROBABILITIES
 from ..sources.ratings import ATTRIBUTES, WORDS
 from ..use.use import TRAITS, Trained, refuse_all
 
@@ -54,9 +56,9 @@ TEMPLATES = {
                       '{table:side_mm|1|mm} around the outline.'),
     'size': Template('Size: {table:diameter_mm|1|mm} in diameter, as a sphere of the volume that was outlined, '
                      '{table:volume_mm3|0|mm³}.', 'mask'),
-    'shape': Template('Shape, {radiomics:where}: {radiomics:original_*|1|mm} at its longest in the axial plane, '
+    'shape': Template('Shape, {table:where}: {radiomics:original_*|1|mm} at its longest in the axial plane, '
                       'minor to major axis {radiomics:original_<ratio>|2|}.', 'mask', SHAPES),
-    'density': Template('Density, {radiomics:where}: {radiomics:original_firstorder_Mean|0|HU} on average, '
+    'density': Template('Density, {table:where}: {radiomics:original_firstorder_Mean|0|HU} on average, '
                         '{radiomics:original_firstorder_10Percentile|0|HU} at the 10th percentile, '
                         '{radiomics:original_firstorder_90Percentile|0|HU} at the 90th.', 'mask'),
     'attribute': Template('<name>, as predicted: {concepts:*|1|} of {concepts:*:top|0|} (90 % interval '
@@ -220,7 +222,7 @@ def as_html(case: Case) -> str:
     source = (files('autorad_lung.cases')/'report.html.j2').read_text(encoding='utf-8')
     page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
     scale = _scale(side := case.facts['table:side_mm'])
-    shares = [(c, case.facts[f'model:p_{c}'], COLOURS[c]) for c in COLOURS]
+    shares = [(c, case.facts[f'model:{p}'], COLOURS[c]) for c, p in zip(CLASSES, PROBABILITIES)]
     return page.render(case=case, groups=grouped(found), boxes=boxes, size=size, picture=_png(case.image),
                        outline=_outline(case.mask), scale=scale, bar=scale / side * size, shares=shares)
 

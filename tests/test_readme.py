@@ -104,6 +104,11 @@ def do(words: list[str]):
             assert len(pd.read_csv('predictions.csv')) == 1
             [row] = json.loads(autorad(*args, '--json'))
             assert abs(sum(row[c] for c in PROBABILITIES) - 1) < 1e-6 and row['problem'] == ''
+        case ['autorad-lung', 'similar', *_]:
+            assert len(json.loads(autorad(*args, '--json'))) == 5 and 'LIDC-IDRI-' in autorad(*args)
+        case ['autorad-lung', 'report', *_]:
+            autorad(*args)
+            assert json.loads(autorad(*args, '--check', 'reports/nodule.txt', '--json'))['ok']
         case ['autorad-lung', 'radiomics', *_]:
             autorad(*args)
             [row] = pd.read_csv('features.csv').to_dict('records')

@@ -76,7 +76,7 @@ def _measured(look: dict, picture: dict) -> dict:
 def _radiomics(t: Trained, data: Dataset, i: int) -> dict:
     at = {k: data.radiomics[i, data.feature_names.index(k)] for k in NAMED if k in data.feature_names}
     where = 'on this slice' if recipe(t.protocol.recipe).mask == 'slice' else 'in the whole outline'
-    return {f'radiomics:{k}': float(v) for k, v in at.items() if np.isfinite(v)} | {'radiomics:where': where}
+    return {f'radiomics:{k}': float(v) for k, v in at.items() if np.isfinite(v)} | {'table:where': where}
 
 # %% ../../nbs/cases/02_case.ipynb #69a45530
 UNORDERED = ('calcification', 'internalStructure')
@@ -90,7 +90,7 @@ def _answered(t: Trained, data: Dataset, i: int, confidence: float) -> dict:
     p = one_by_one(t.rival, data, [i])
     [inside] = conformal_sets(t.calibration, t.labels, p, confidence)
     calibrated = tempered(p, t.about['calibration']['temperature'])[0]
-    said = {f'model:p_{c}': 100 * float(v) for c, v in zip(CLASSES, calibrated)}
+    said = {f'model:{p}': 100 * float(v) for p, v in zip(PROBABILITIES, calibrated)}
     return said | {'set:classes': hedged(inside), 'set:confidence': round(100 * confidence, 6)}
 
 def _attributes(t: Trained, data: Dataset, i: int) -> dict:

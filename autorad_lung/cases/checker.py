@@ -30,7 +30,7 @@ class Claim:
 def read(report: str, where: str = 'report') -> tuple[str | None, list[Claim]]:
     "The nodule that a report names (None: it names none), and its claims. A `CompanionError` for broken JSON."
     if not report.lstrip().startswith('{'):
-        claims = [Claim(line.strip()) for line in report.splitlines() if line.strip()]
+        claims = [Claim(line.strip()) for line in report.replace('\u00a0', ' ').splitlines() if line.strip()]
         return next((m[1] for c in claims if (m := re.fullmatch(r'Nodule: (.+)\.', c.text))), None), claims
     def refuse(why): raise CompanionError(why, where, 'give a report that `autorad-lung report` wrote')
     try: held = json.loads(report)

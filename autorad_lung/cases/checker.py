@@ -37,7 +37,8 @@ def read(report: str, where: str = 'report') -> tuple[str | None, list[Claim]]:
     except ValueError as e: refuse(f'is no JSON ({str(e)[:80]})')
     if held.keys() != {'format', 'nodule', 'findings'}: refuse('has other fields than a report')
     if held['format'] != FORMAT: refuse(f'is of format {held["format"]}, this version reads {FORMAT}')
-    if not all(isinstance(f, dict) and isinstance(f.get('text'), str) for f in held['findings']):
+    each = held['findings'] if isinstance(held['findings'], list) else [None]
+    if not all(isinstance(f, dict) and isinstance(f.get('text'), str) for f in each):
         refuse('has a finding without a sentence')
     return str(held['nodule']), [Claim(f['text'], f) for f in held['findings']]
 

@@ -94,7 +94,8 @@ TEMPLATES |= {   # where the model looked, what is like it, and what lies outsid
     'score': Template('On patients it never saw the model reached a macro-AUC of {about:auc|2|} '
                       '(95 % interval {about:auc:low|2|} to {about:auc:high|2|}).'),
 }
-MUST = ('what', 'nodule', 'size', 'probability', 'set', 'inside', 'outside', 'axes')   # said, wherever they apply
+# said, wherever they apply
+MUST = ('what', 'nodule', 'size', 'probability', 'set', 'inside', 'outside', 'axes', 'blind', 'note')
 
 # %% ../../nbs/cases/03_report.ipynb #e46b0aae
 FIELD = re.compile(r'\{([^{}|]+)(?:\|([\d<]?)\|([^{}|]*))?\}')

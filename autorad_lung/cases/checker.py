@@ -30,14 +30,15 @@ class Claim:
 def read(report: str, where: str = 'report') -> tuple[str | None, list[Claim]]:
     "The nodule that a report names (None: it names none), and its claims. A `CompanionError` for broken JSON."
     if not report.lstrip().startswith('{'):
-        claims = [Claim(line.strip()) for line in report.splitlines() if line.strip()]
+        claims = [Claim(line.strip()) for line in report.replace('\u00a0', ' ').splitlines() if line.strip()]
         return next((m[1] for c in claims if (m := re.fullmatch(r'Nodule: (.+)\.', c.text))), None), claims
     def refuse(why): raise CompanionError(why, where, 'give a report that `autorad-lung report` wrote')
     try: held = json.loads(report)
     except ValueError as e: refuse(f'is no JSON ({str(e)[:80]})')
     if held.keys() != {'format', 'nodule', 'findings'}: refuse('has other fields than a report')
     if held['format'] != FORMAT: refuse(f'is of format {held["format"]}, this version reads {FORMAT}')
-    if not all(isinstance(f, dict) and isinstance(f.get('text'), str) for f in held['findings']):
+    each = held['findings'] if isinstance(held['findings'], list) else [None]
+    if not all(isinstance(f, dict) and isinstance(f.get('text'), str) for f in each):
         refuse('has a finding without a sentence')
     return str(held['nodule']), [Claim(f['text'], f) for f in held['findings']]
 

@@ -94,7 +94,8 @@ TEMPLATES |= {   # where the model looked, what is like it, and what lies outsid
     'score': Template('On patients it never saw the model reached a macro-AUC of {about:auc|2|} '
                       '(95 % interval {about:auc:low|2|} to {about:auc:high|2|}).'),
 }
-MUST = ('what', 'nodule', 'size', 'probability', 'set', 'inside', 'outside', 'axes')   # said, wherever they apply
+# said, wherever they apply
+MUST = ('what', 'nodule', 'size', 'probability', 'set', 'inside', 'outside', 'axes', 'blind', 'note')
 
 # %% ../../nbs/cases/03_report.ipynb #e46b0aae
 FIELD = re.compile(r'\{([^{}|]+)(?:\|([\d<]?)\|([^{}|]*))?\}')
@@ -220,7 +221,9 @@ def as_html(case: Case) -> str:
     found, size = findings(case), len(case.image)
     boxes = {b: k + 1 for k, b in enumerate(dict.fromkeys(f.box for f in found if f.box))}
     source = (files('autorad_lung.cases')/'report.html.j2').read_text(encoding='utf-8')
-    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+    make = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    make.filters['unbroken'] = lambda text: re.sub(' (?=mm|HU|%)', '\u00a0', text)     # a number and its unit
+    page = make.from_string(source)
     scale = _scale(side := case.facts['table:side_mm'])
     shares = [(c, case.facts[f'model:{p}'], COLOURS[c]) for c, p in zip(CLASSES, PROBABILITIES)]
     return page.render(case=case, groups=grouped(found), boxes=boxes, size=size, picture=_png(case.image),

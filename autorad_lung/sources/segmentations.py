@@ -78,12 +78,14 @@ def is_segmentation(path: Path) -> bool:
         return str(pydicom.dcmread(path, specific_tags=['SOPClassUID']).get('SOPClassUID', '')) in SEGMENTATIONS
     except Exception: return False
 
-# %% ../../nbs/sources/07_segmentations.ipynb #296fd253
+# %% ../../nbs/sources/07_segmentations.ipynb #2b507e70
 def _described(ds) -> list[dict]:
-    "number, label, tracking_id, tracking_uid of each segment, by number; empty where not given."
+    """number, label, tracking_id, tracking_uid of each segment, by number; empty where not given. Segment 0, which only a
+    label map has, is the background."""
     text = lambda s, name: str(s.get(name) or '').strip()
     return sorted((dict(number=int(s.SegmentNumber), label=text(s, 'SegmentLabel'), tracking_id=text(s, 'TrackingID'),
-                        tracking_uid=text(s, 'TrackingUID')) for s in ds.SegmentSequence), key=lambda s: s['number'])
+                        tracking_uid=text(s, 'TrackingUID')) for s in ds.SegmentSequence if s.SegmentNumber),
+                  key=lambda s: s['number'])
 
 def segment_list(path: Path) -> list[dict]:
     "number, label, tracking_id and tracking_uid of each segment of a Segmentation, without its voxels."
@@ -161,12 +163,13 @@ def _place_frame(ds, n: int, frame, grid: Grid, path: Path) -> tuple[int, np.nda
         raise CompanionError(f'frame {n + 1} {reason}', path, remedy)
     position, steps = _geometry(ds, frame, path)
     k, turn, start, off = _on_grid(grid, position, steps, (ds.Rows, ds.Columns))
+    named = [grid.slice_of.get(u) for u in _named_slices(frame, ds)]
+    if named and not any(v is not None for v in named):
+        refuse(f'was drawn on a slice that is not in the folder; the nearest lies {off:.1f} mm off', 'give all slices')
     if off > SAME_MM:
         sizes = [' x '.join(f'{v:.4g}' for v in s) for s in (np.linalg.norm(steps, axis=1), grid.spacing_mm)]
         refuse(f'lies beside the voxels of the series, by {off:.1f} mm (pixels of {sizes[0]} and {sizes[1]} mm)')
-    named = [grid.slice_of.get(u) for u in _named_slices(frame, ds)]
     if named and k not in named:
-        if not any(v is not None for v in named): refuse('names a slice that is not in the folder', 'give all slices')
         away = min(abs(grid.origins_mm[v, 2] - position[2]) for v in named if v is not None)
         refuse(f'names a slice that lies {away:.1f} mm from its position', 'write the Segmentation again')
     return k, turn, start

@@ -62,13 +62,16 @@ def _complete(head, folder: Path):
         if name not in head: setattr(head, name, '')
     return head
 
-def object_headers(folder: Path) -> tuple[list, Grid]:
-    "Headers of the slices of the one CT series in a folder, one a place, and the grid that their order is of."
-    heads = [_complete(h, folder) for h in series_headers(folder, None)]
+def object_headers(files: Sequence[Path] | Path, series_uid: str | None = None) -> tuple[list, Grid]:
+    """Headers of the slices of one CT series (its files, or their folder), one a place, and the grid that their order is
+    of; of two slices at one place the one with the lesser instance number."""
+    where = files if isinstance(files, (str, Path)) else files[0].parent if files else ''
+    heads = [_complete(h, where) for h in series_headers(files, None, series_uid)]
     if len(frames := {str(h.FrameOfReferenceUID) for h in heads}) > 1:
-        raise CompanionError(f'the series has {len(frames)} frames of reference', folder, EXPORT)
+        raise CompanionError(f'the series has {len(frames)} frames of reference', where, EXPORT)
+    heads.sort(key=lambda h: float(h.get('InstanceNumber') or math.inf))
     grid = grid_of(heads)
-    places = {grid.slice_of[str(h.SOPInstanceUID)]: h for h in heads[::-1]}        # of two copies the first
+    places = {grid.slice_of[str(h.SOPInstanceUID)]: h for h in heads[::-1]}
     return [places[k] for k in range(grid.shape[0])], grid
 
 # %% ../../nbs/cases/05_objects.ipynb #4436562b
@@ -255,10 +258,10 @@ def structured_report(
         manufacturer_model_name=PROGRAM, software_versions=__version__, coding_schemes=[scheme])
     return _dated(ds, stamp)
 
-# %% ../../nbs/cases/05_objects.ipynb #81dc7886
-def _check_masks(masks, nodules, grid: Grid, where):
+# %% ../../nbs/cases/05_objects.ipynb #77526481
+def _check_masks(masks, nodules, grid: Grid):
     "Refuse outlines that do not fit the series or the nodules."
-    def refuse(reason, remedy, at=where): raise CompanionError(reason, at, remedy)
+    def refuse(reason, remedy): raise CompanionError(reason, f'series {grid.series_uid}', remedy)
     if not len(masks) or len(masks) != len(nodules):
         refuse(f'{len(masks)} outlines for {len(nodules)} nodules', 'give one outline a nodule')
     for mask, nodule in zip(masks, nodules):
@@ -268,7 +271,7 @@ def _check_masks(masks, nodules, grid: Grid, where):
         if not mask.any(): refuse(f'the outline of {nodule.nodule_id} is empty', 'outline the nodule')
 
 def write_objects(
-    series: Path,                   # folder of the one CT series
+    series: Path | tuple[list, Grid],   # folder of the one CT series, or what `object_headers` gave of it
     masks: Sequence[np.ndarray],    # (Z, Y, X) bool each: slices by rising z, rows and columns as stored
     nodules: Sequence[Measured],    # one a mask
     out: Path,                      # folder
@@ -283,8 +286,8 @@ def write_objects(
     """Write the outlines as a DICOM Segmentation, and all that is known of them as a Structured Report that refers to
     it. The same input gives the same bytes. A `CompanionError` where the series lacks what the objects need, holds
     several series, or an outline is of another grid."""
-    heads, grid = object_headers(series)
-    _check_masks(masks, nodules, grid, series)
+    heads, grid = series if isinstance(series, tuple) else object_headers(series)
+    _check_masks(masks, nodules, grid)
     when = when_of(heads, when)
     bits = [np.packbits(m) for m in masks]
     key = content_key(grid.series_uid, bits, list(nodules), when.isoformat(), observer, algorithm, str(parameters),

@@ -6,8 +6,9 @@
 __all__ = ['PLACED', 'SEGMENTATIONS', 'Grid', 'series_headers', 'grid_of', 'is_segmentation', 'segment_list', 'nodules_of',
            'Segment', 'segments']
 
-# %% ../../nbs/sources/07_segmentations.ipynb #12bc2abf
+# %% ../../nbs/sources/07_segmentations.ipynb #9f28c2d2
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np
@@ -32,15 +33,16 @@ class Grid:
     slice_of: dict[str, int]     # SOP Instance UID -> slice
 
 def series_headers(
-    folder: Path,                            # of one CT series
+    files: Sequence[Path] | Path,            # the files of a series, or their folder
     tags: tuple[str, ...] | None = PLACED,   # only these; None for all but the pixels
+    series_uid: str | None = None,           # the series wanted, if there may be others among them
 ) -> list[pydicom.Dataset]:                  # in the order of the files' names
-    "Headers of the CT slices right in a folder; a `CompanionError` where there is none, or more than one series."
-    heads = []
-    for path in dicom_files(Path(folder)):
+    "Headers of the CT slices of a series; a `CompanionError` where there is none, or more than one series."
+    folder, heads = (files if isinstance(files, (str, Path)) else files[0].parent if files else ''), []
+    for path in (dicom_files(Path(files)) if isinstance(files, (str, Path)) else files):
         with reading(path): head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags and list(tags))
-        if head.get('ImagePositionPatient') is not None and head.get('ImageOrientationPatient') is not None:
-            heads.append(head)
+        if head.get('ImagePositionPatient') is None or head.get('ImageOrientationPatient') is None: continue
+        if series_uid is None or str(head.get('SeriesInstanceUID', '')) == series_uid: heads.append(head)
     found = sorted({str(h.get('SeriesInstanceUID', '')) for h in heads})
     if not heads:
         raise CompanionError('there is no CT slice in this folder', folder, 'give the folder of one CT series')

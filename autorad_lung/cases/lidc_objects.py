@@ -92,6 +92,12 @@ def _kept(note: Path, key: str, folder: Path) -> list[dict] | None:
 # %% ../../nbs/cases/07_lidc_objects.ipynb #4501f47d
 COLUMNS = ['patient_id', 'scan_id', 'nodule_id', 'annotation_id', 'segmentation', 'report', 'reason', 'remedy']
 
+def _placed(row: dict, scan_id: int) -> dict:
+    "A row with its patient and scan, and its files named from the folder of all on."
+    patient = scan_record(scan_id).patient_id
+    files = {k: f'{patient}/{row[k]}' for k in ('segmentation', 'report') if k in row}
+    return dict(patient_id=patient, scan_id=scan_id) | row | files
+
 def write_marks(
     data: Path | str,          # LIDC-IDRI's DICOM tree
     out: Path | str,           # folder for the objects and objects.csv
@@ -109,8 +115,7 @@ def write_marks(
     one = partial(write_scan, data=data, out=out)
     found = [*pmap(one, jobs, workers=workers, desc='scans', quiet=quiet),
              *(_without(j, 'the series is not at hand', '`autorad-lung download` fetches it') for j in rest)]
-    rows = [dict(patient_id=scan_record(j.scan_id).patient_id, scan_id=j.scan_id) | r
-            for j, rows in zip([*jobs, *rest], found) for r in rows]
+    rows = [_placed(r, j.scan_id) for j, rows in zip([*jobs, *rest], found) for r in rows]
     marks = pd.DataFrame(rows, columns=COLUMNS).fillna('').sort_values('annotation_id', ignore_index=True)
     write_text(out/'objects.csv', marks.to_csv(index=False))
     return marks

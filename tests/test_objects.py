@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from autorad_lung.artifacts import content_key
 from autorad_lung.cohort.marks import ATTRIBUTES, annotation_mask, annotations, scan_record
 from conftest import SHARED
 from lidc_tree import slice_dataset
@@ -17,7 +18,7 @@ from autorad_lung.sources.segmentations import segments
 
 FIRST = Measured(
     'a', 'consensus', 9.5, 123.25, 'sphere of equal volume',
-    {'original_firstorder_Mean': -3.25, 'wavelet-HLL_glcm_Contrast': 1 / 3, 'gradient_firstorder_Energy': 1.5e9,
+    {'original_firstorder_Mean': -3.25, 'wavelet-HLL_glcm_Contrast': 1 / 3, 'gradient_firstorder_Energy': 1.5e9, 'gradient_firstorder_TotalEnergy': 2e9,
      'original_shape_Flatness': float('nan')},
     'recipe paper', dict(margin=3.25), {}, dict(benign=.1, unsure=.3, malignant=.6), ('unsure', 'malignant'), .9,
     'autorad', 'model/README.md', 'ab' * 32)
@@ -55,6 +56,8 @@ def test_dcmqi_reads_the_report(objects):
         'original_firstorder_Mean': (('IBSI', 'Q4LE'), -3.25, "[hnsf'U]"),
         'wavelet-HLL_glcm_Contrast': (('IBSI', 'ACUI'), 1 / 3, '1'),
         'gradient_firstorder_Energy': (('IBSI', 'N8CA'), 1.5e9, "[hnsf'U]2/mm2"),
+        'gradient_firstorder_TotalEnergy': (
+            ('99AUTORADLUNG', content_key('gradient_firstorder_TotalEnergy')[:16]), 2e9, "mm3.[hnsf'U]2/mm2"),
         'Margin': (('NCIt', 'C25563'), 3.25, '{score}'),
         **{f"Probability of {c}, by the readers' suspicion": (('99AUTORADLUNG', f'P_{c.upper()}'), p, '1')
            for c, p in FIRST.probabilities.items()},

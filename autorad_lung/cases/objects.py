@@ -179,7 +179,7 @@ def radiomics_codes(columns, parameters: Parameters | None = None) -> list[tuple
         out.append((code, t.unit, None if t.filter in ('', 'Original') else Code(content_key(t.image)[:16], OURS, t.image)))
     return out
 
-# %% ../../nbs/cases/05_objects.ipynb #83b17aa6
+# %% ../../nbs/cases/05_objects.ipynb #164ce04b
 def _number(code: Code, value: float, unit: str, by: tuple, image: Code | None = None):
     "A measurement; `by`: name, version and parameters in words of what made it; `image`: the filtered one it is of."
     hd = _highdicom()
@@ -200,7 +200,7 @@ def _numbers(nodule: Measured, parameters: Parameters | None) -> list:
     sure = [(CONFIDENCE, nodule.confidence, '1', model)]
     return [_number(*n) for n in (*size, *said, *scores, *chances, *sure) if n[1] is not None and math.isfinite(n[1])]
 
-# %% ../../nbs/cases/05_objects.ipynb #213d3efc
+# %% ../../nbs/cases/05_objects.ipynb #2e0f2975
 def _words(nodule: Measured) -> tuple[list, list]:
     "Coded answers of a nodule, and its texts."
     hd = _highdicom()
@@ -227,7 +227,7 @@ def _group(nodule: Measured, segment: int, seg, series: str, stamp: Stamp, param
     group[0].ContentSequence.extend(texts)
     return group
 
-# %% ../../nbs/cases/05_objects.ipynb #b2414546
+# %% ../../nbs/cases/05_objects.ipynb #dba19b6a
 def _observer(stamp: Stamp):
     "Who says it: a person, or this program."
     hd = _highdicom()
@@ -258,7 +258,7 @@ def structured_report(
         manufacturer_model_name=PROGRAM, software_versions=__version__, coding_schemes=[scheme])
     return _dated(ds, stamp)
 
-# %% ../../nbs/cases/05_objects.ipynb #77526481
+# %% ../../nbs/cases/05_objects.ipynb #7dc1b433
 def _check_masks(masks, nodules, grid: Grid):
     "Refuse outlines that do not fit the series or the nodules."
     def refuse(reason, remedy): raise CompanionError(reason, f'series {grid.series_uid}', remedy)

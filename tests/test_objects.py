@@ -18,8 +18,8 @@ from autorad_lung.sources.segmentations import segments
 
 FIRST = Measured(
     'a', 'consensus', 9.5, 123.25, 'sphere of equal volume',
-    {'original_firstorder_Mean': -3.25, 'wavelet-HLL_glcm_Contrast': 1 / 3, 'gradient_firstorder_Energy': 1.5e9, 'gradient_firstorder_TotalEnergy': 2e9,
-     'original_shape_Flatness': float('nan')},
+    {'original_firstorder_Mean': -3.25, 'wavelet-HLL_glcm_Contrast': 1 / 3, 'gradient_firstorder_Energy': 1.5e9,
+     'gradient_firstorder_TotalEnergy': 2e9, 'original_shape_Flatness': float('nan')},
     'recipe paper', dict(margin=3.25), {}, dict(benign=.1, unsure=.3, malignant=.6), ('unsure', 'malignant'), .9,
     'autorad', 'model/README.md', 'ab' * 32)
 SECOND = Measured('b', 'reader 1', ratings=dict(margin=2, malignancy=5))
@@ -30,9 +30,8 @@ def objects(tmp_path_factory):
     d, scan = tmp_path_factory.mktemp('objects'), scan_record(698)
     (d/'ct').mkdir()
     for k in range(6):
-        ds = slice_dataset(scan, k, np.zeros((24, 20), np.int16), PixelData=None, StudyDate='20000101', PatientName='p^',
-                           FrameOfReferenceUID='1.2.4', StudyTime='', StudyID='', AccessionNumber='',
-                           PatientBirthDate='', PatientSex='', ReferringPhysicianName='')
+        ds = slice_dataset(scan, k, np.zeros((24, 20), np.int16), PixelData=None, StudyDate='20000101',
+                           FrameOfReferenceUID='1.2.4')
         ds.save_as(d/'ct'/f'{9 - k}.dcm', enforce_file_format=True)
     masks = np.zeros((2, 6, 24, 20), bool)
     masks[0, 1:4, 4:9, 3:8], masks[1, 3:5, 14:20, 10:17] = True, True
@@ -65,7 +64,7 @@ def test_dcmqi_reads_the_report(objects):
     assert found.keys() == truth.keys()
     for name, (of, value, unit) in truth.items():
         assert found[name][0] == of and found[name][2] == unit, name
-        assert found[name][1] == pytest.approx(value, rel=1e-13), name        # DICOM's decimal strings have 16 characters
+        assert found[name][1] == pytest.approx(value, rel=1e-13), name    # a DICOM number has 16 characters
     assert (first['TrackingIdentifier'], first['ReferencedSegment'], second['ReferencedSegment']) == ('a', 1, 2)
     answers = {q['conceptCode']['CodeMeaning']: code(q['conceptValue']) for q in second['qualitativeEvaluations']}
     assert answers == {'Margin': ('99LIDCQIICR', '002'), 'Malignancy': ('99LIDCQIICR', '905')}

@@ -42,8 +42,8 @@ def _code(sequence) -> Code:
 
 def _children(item, kind: str) -> list[tuple[Code, pydicom.Dataset]]:
     "Names and items of one type right below an item."
-    below = [i for i in item.get('ContentSequence') or [] if i.get('ValueType') == kind and 'ConceptNameCodeSequence' in i]
-    return [(_code(i.ConceptNameCodeSequence), i) for i in below]
+    below = [i for i in item.get('ContentSequence') or [] if i.get('ValueType') == kind]
+    return [(_code(i.ConceptNameCodeSequence), i) for i in below if 'ConceptNameCodeSequence' in i]
 
 def _value(name: Code, item) -> Number | None:
     "A measurement; None where it has no number."

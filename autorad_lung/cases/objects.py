@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TOLD', 'MAY_LACK', 'EXPORT', 'NODULE', 'LUNG', 'ABNORMAL', 'RESEARCH', 'COLOURS', 'OURS', 'MAKER', 'PROGRAM',
-           'DIAMETER', 'VOLUME', 'UNITS', 'SUSPICION', 'CONFORMAL', 'CONFIDENCE', 'EMPTY', 'COMMENT', 'FILTER', 'CARD',
-           'UNDEFINED', 'Measured', 'object_headers', 'when_of', 'new_uid', 'Stamp', 'segmentation', 'class_code',
-           'radiomics_codes', 'structured_report', 'write_objects']
+           'DIAMETER', 'VOLUME', 'UNITS', 'SUSPICION', 'CONFORMAL', 'CONFIDENCE', 'EMPTY', 'FILTER', 'CARD',
+           'UNDEFINED', 'COMMENT', 'Measured', 'object_headers', 'when_of', 'new_uid', 'Stamp', 'segmentation',
+           'class_code', 'radiomics_codes', 'structured_report', 'write_objects']
 
 # %% ../../nbs/cases/05_objects.ipynb #83ea074f
 import dataclasses, importlib, math, uuid
@@ -63,8 +63,8 @@ def _complete(head, folder: Path):
     return head
 
 def object_headers(files: Sequence[Path] | Path, series_uid: str | None = None) -> tuple[list, Grid]:
-    """Headers of the slices of one CT series (its files, or their folder), one a place, and the grid that their order is
-    of; of two slices at one place the one with the lesser instance number."""
+    """Headers of the slices of one CT series (its files, or their folder) by rising z, and the grid they lie on; of
+    two slices at one place the one with the lesser instance number."""
     where = files if isinstance(files, (str, Path)) else files[0].parent if files else ''
     heads = [_complete(h, where) for h in series_headers(files, None, series_uid)]
     if len(frames := {str(h.FrameOfReferenceUID) for h in heads}) > 1:
@@ -123,9 +123,8 @@ def _dated(ds, stamp: Stamp):
 
 def _segment(hd, number: int, nodule: Measured, tracking_uid: str, algorithm):
     "Description of one segment."
-    by = None
-    if algorithm: by = hd.AlgorithmIdentificationSequence(algorithm[0], _coded(('123110', 'DCM', 'Artificial Intelligence')),
-                                                          algorithm[1])
+    learnt = ('123110', 'DCM', 'Artificial Intelligence')
+    by = hd.AlgorithmIdentificationSequence(algorithm[0], _coded(learnt), algorithm[1]) if algorithm else None
     return hd.seg.SegmentDescription(
         number, (nodule.label or nodule.nodule_id)[:64], _coded(ABNORMAL), _coded(NODULE),
         'AUTOMATIC' if algorithm else 'MANUAL', by, tracking_uid, nodule.nodule_id, [_coded(LUNG)],
@@ -141,11 +140,12 @@ def segmentation(
     "The outlines, a segment each."
     hd, series = _highdicom(), str(heads[0].SeriesInstanceUID)
     used = np.flatnonzero(np.any([m.any((1, 2)) for m in masks], 0))
+    voxels = np.stack([m[used] for m in masks], -1).astype(np.uint8)
     described = [_segment(hd, k, n, new_uid(stamp.root, series, n.nodule_id), stamp.algorithm)
                  for k, n in enumerate(nodules, 1)]
     ds = hd.seg.Segmentation(
-        [heads[k] for k in used], np.stack([m[used] for m in masks], -1).astype(np.uint8), 'BINARY', described,
-        stamp.uid('segmentation series'), 300, stamp.uid('segmentation'), 1, MAKER, PROGRAM, __version__, 'none',
+        [heads[k] for k in used], voxels, 'BINARY', described, stamp.uid('segmentation series'), 300,
+        stamp.uid('segmentation'), 1, MAKER, PROGRAM, __version__, 'none',
         content_description='Lung nodule segmentation', content_label='SEGMENTATION',
         content_creator_name=stamp.observer or None, series_description='Lung nodule segmentation',
         content_qualification='RESEARCH')
@@ -166,9 +166,10 @@ def class_code(name: str, of: str = '') -> Code:
     said = {'': name, 'p': f"Probability of {name}, by the readers' suspicion"}[of]
     return Code(f'{of}_{name}'.strip('_').upper()[:16], OURS, said)
 
-CONFORMAL, CONFIDENCE = Code('SET', OURS, "Class in the conformal set"), Code('CONFIDENCE', OURS, 'Confidence of the set')
-EMPTY, COMMENT = Code('EMPTY', OURS, 'the set is empty'), Code('121106', 'DCM', 'Comment')
-FILTER, CARD, UNDEFINED = Code('FILTER', OURS, 'Filtered image'), Code('CARD', OURS, 'Model card'), Code('UNDEFINED', OURS, 'Not defined for this region')
+CONFORMAL, CONFIDENCE, EMPTY, FILTER, CARD, UNDEFINED = (Code(value, OURS, meaning) for value, meaning in (
+    ('SET', 'Class in the conformal set'), ('CONFIDENCE', 'Confidence of the set'), ('EMPTY', 'The set is empty'),
+    ('FILTER', 'Filtered image'), ('CARD', 'Model card'), ('UNDEFINED', 'Not defined for this region')))
+COMMENT = Code('121106', 'DCM', 'Comment')
 
 def radiomics_codes(columns, parameters: Parameters | None = None) -> list[tuple[Code, str, Code | None]]:
     "Code, UCUM unit and filter (None: no filter) of radiomic columns."
@@ -176,7 +177,8 @@ def radiomics_codes(columns, parameters: Parameters | None = None) -> list[tuple
     for t in describe(columns, parameters).itertuples():
         plain = t.ibsi and not t.differs
         code = Code(t.ibsi, 'IBSI', t.name) if plain else Code(content_key(t.name)[:16], OURS, t.name)
-        out.append((code, t.unit, None if t.filter in ('', 'Original') else Code(content_key(t.image)[:16], OURS, t.image)))
+        image = None if t.filter == 'Original' else Code(content_key(t.image)[:16], OURS, t.image)
+        out.append((code, t.unit, image))
     return out
 
 # %% ../../nbs/cases/05_objects.ipynb #164ce04b
@@ -194,7 +196,8 @@ def _numbers(nodule: Measured, parameters: Parameters | None) -> list:
     here, model = (PROGRAM, __version__, nodule.how), (nodule.model or PROGRAM, nodule.card_sha256 or __version__)
     size = [(DIAMETER, nodule.diameter_mm, 'mm', here), (VOLUME, nodule.volume_mm3, 'mm3', here)]
     codes = radiomics_codes(nodule.radiomics, parameters)
-    said = [(c, v, u, (PROGRAM, __version__, nodule.recipe), f) for (c, u, f), v in zip(codes, nodule.radiomics.values())]
+    engine, values = (PROGRAM, __version__, nodule.recipe), nodule.radiomics.values()
+    said = [(code, v, unit, engine, image) for (code, unit, image), v in zip(codes, values)]
     scores = [(attribute_code(a), v, '{score}', model) for a, v in nodule.attributes.items()]
     chances = [(class_code(c, 'p'), p, '1', model) for c, p in nodule.probabilities.items()]
     sure = [(CONFIDENCE, nodule.confidence, '1', model)]
@@ -234,9 +237,10 @@ def _observer(stamp: Stamp):
     if stamp.observer:
         who = hd.sr.PersonObserverIdentifyingAttributes(stamp.observer)
         return hd.sr.ObservationContext(hd.sr.ObserverContext(_coded(('121006', 'DCM', 'Person')), who))
-    device = hd.sr.DeviceObserverIdentifyingAttributes(new_uid('2.25', PROGRAM, __version__), PROGRAM, MAKER, __version__)
-    return hd.sr.ObservationContext(observer_device_context=hd.sr.ObserverContext(
-        _coded(('121007', 'DCM', 'Device')), device))
+    uid = new_uid('2.25', PROGRAM, __version__)
+    device = hd.sr.DeviceObserverIdentifyingAttributes(uid, PROGRAM, MAKER, f'{PROGRAM} {__version__}')
+    context = hd.sr.ObserverContext(_coded(('121007', 'DCM', 'Device')), device)
+    return hd.sr.ObservationContext(observer_device_context=context)
 
 def structured_report(
     heads: list,                    # of `object_headers`
@@ -266,8 +270,8 @@ def _check_masks(masks, nodules, grid: Grid):
         refuse(f'{len(masks)} outlines for {len(nodules)} nodules', 'give one outline a nodule')
     for mask, nodule in zip(masks, nodules):
         if mask.shape != grid.shape:
-            refuse(f'the outline of {nodule.nodule_id} has {mask.shape} slices, rows and columns, the series {grid.shape}',
-                   'give the outline on the voxels of the series')
+            refuse(f'the outline of {nodule.nodule_id} has {mask.shape} slices, rows and columns, the series has '
+                   f'{grid.shape}', 'give the outline on the voxels of the series')
         if not mask.any(): refuse(f'the outline of {nodule.nodule_id} is empty', 'outline the nodule')
 
 def write_objects(

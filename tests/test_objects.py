@@ -4,8 +4,10 @@ import json, shutil, subprocess, sys, tarfile
 from pathlib import Path
 import numpy as np
 import pytest
+import pydicom
 import SimpleITK as sitk
 from autorad_lung.artifacts import content_key
+from autorad_lung.cohort.codes import attribute_code, rating_code
 from autorad_lung.cohort.marks import ATTRIBUTES, annotation_mask, annotations, scan_record
 from conftest import SHARED
 from lidc_tree import slice_dataset
@@ -26,11 +28,11 @@ SECOND = Measured('b', 'reader 1', ratings=dict(margin=2, malignancy=5))
 
 @pytest.fixture(scope='module')
 def objects(tmp_path_factory):
-    "Six slices of LIDC's form (headers), two masks on them, and the objects."
+    "Six slices of LIDC's form, two masks on them, and the objects."
     d, scan = tmp_path_factory.mktemp('objects'), scan_record(698)
     (d/'ct').mkdir()
     for k in range(6):
-        ds = slice_dataset(scan, k, np.zeros((24, 20), np.int16), PixelData=None, StudyDate='20000101',
+        ds = slice_dataset(scan, k, np.zeros((24, 20), np.int16), StudyDate='20000101',
                            FrameOfReferenceUID='1.2.4')
         ds.save_as(d/'ct'/f'{9 - k}.dcm', enforce_file_format=True)
     masks = np.zeros((2, 6, 24, 20), bool)
@@ -41,7 +43,8 @@ def dcmqi(program, *args):
     "Run one of dcmqi's binaries."
     path = Path(sys.executable).with_name(program)
     if not path.is_file(): pytest.skip(f'{program} is not here: pip install dcmqi')
-    subprocess.run([path, *map(str, args)], check=True, capture_output=True)
+    r = subprocess.run([path, *map(str, args)], capture_output=True, text=True)
+    assert r.returncode == 0, r.stdout + r.stderr
 
 def test_dcmqi_reads_the_report(objects):
     d, _, paths = objects
@@ -80,6 +83,53 @@ def test_dcmqi_reads_the_outlines(objects):
         row_column = lambda i: [-170 + scan.pixel_spacing_mm * i[2], -171.5 + scan.pixel_spacing_mm * i[1]]
         due = [[*row_column(i), scan.slice_z_mm[i[0]]] for i in np.argwhere(mask)]
         assert np.allclose(sorted(map(list, np.round(points, 3))), sorted(map(list, np.round(due, 3))), atol=1e-3)
+
+def coded(scheme, value, meaning): return dict(CodingSchemeDesignator=scheme, CodeValue=value, CodeMeaning=meaning)
+
+LUNG, NODULE = coded('SRT', 'T-28000', 'Lung'), coded('SRT', 'M-03010', 'Nodule')     # the older codes, SNOMED RT
+SEGMENT = dict(labelID=1, SegmentAlgorithmType='MANUAL', AnatomicRegionSequence=LUNG, TrackingIdentifier='Nodule 1',
+               TrackingUniqueIdentifier='1.2.7', SegmentLabel='Nodule 1 - Annotation 84',
+               recommendedDisplayRGBValue=[255] * 3,
+               SegmentedPropertyCategoryCodeSequence=coded('SRT', 'M-01000', 'Morphologically Altered Structure'),
+               SegmentedPropertyTypeCodeSequence=NODULE)
+REPORT = dict(SeriesDescription='Qualitative evaluations', SeriesNumber='1001', InstanceNumber='1', timePoint='1',
+              observerContext=dict(ObserverType='PERSON', PersonObserverName='Reader1'), activitySession='1',
+              VerificationFlag='VERIFIED', CompletionFlag='COMPLETE')
+
+def test_what_dcmqi_writes_is_read(objects):
+    "A Segmentation and a report in the form of the public re-encoding, written by the program that wrote it."
+    d, masks, _ = objects
+    scan = scan_record(698)
+    image = sitk.GetImageFromArray(masks[0].astype(np.uint8))
+    image.SetSpacing([scan.pixel_spacing_mm] * 2 + [float(np.diff(scan.slice_z_mm[:2])[0])])
+    image.SetOrigin([-170, -171.5, float(scan.slice_z_mm[0])])
+    sitk.WriteImage(image, d/'mask.nrrd')
+    meta = dict(ContentCreatorName='Reader1', SeriesDescription='Lung nodule segmentation', SeriesNumber='300',
+                InstanceNumber='1', BodyPartExamined='LUNG', segmentAttributes=[[SEGMENT]])
+    (d/'seg.json').write_text(json.dumps(meta))
+    for kind in ('binary', 'labelmap'):
+        dcmqi('itkimage2segimage', '--inputImageList', d/'mask.nrrd', '--inputDICOMDirectory', d/'ct',
+              '--inputMetadata', d/'seg.json', '--segmentationType', kind, '--outputDICOM', d/f'{kind}.dcm')
+        (segment,) = segments(d/f'{kind}.dcm', d/'ct')
+        assert np.array_equal(segment.mask, masks[0]) and segment[:3] == (1, 'Nodule 1 - Annotation 84', 'Nodule 1')
+    seg = pydicom.dcmread(d/'binary.dcm')
+    ratings = dict(zip(ATTRIBUTES, (5, 1, 6, 3, 3, 3, 4, 5, 4)))
+    size = ('9.5', ('M-02550', 'Diameter'), 'mm'), ('123.25', ('G-D705', 'Volume'), 'mm3')
+    group = dict(
+        TrackingIdentifier='Nodule 1', ReferencedSegment=1, SourceSeriesForImageSegmentation=scan.series_uid,
+        segmentationSOPInstanceUID=seg.SOPInstanceUID, Finding=NODULE, FindingSite=LUNG,
+        measurementItems=[dict(value=v, quantity=coded('SRT', *name), units=coded('UCUM', unit, unit))
+                          for v, name, unit in size],
+        qualitativeEvaluations=[
+            dict(conceptCode=coded(c[1], c[0], c[2]), conceptValue=coded(v[1], v[0], v[2]))
+            for c, v in ((attribute_code(a), rating_code(a, k)) for a, k in ratings.items())])
+    (d/'sr.json').write_text(json.dumps(REPORT | dict(
+        compositeContext=['binary.dcm'], imageLibrary=[p.name for p in (d/'ct').iterdir()], Measurements=[group])))
+    dcmqi('tid1500writer', '--inputImageLibraryDirectory', d/'ct', '--inputCompositeContextDirectory', d,
+          '--inputMetadata', d/'sr.json', '--outputDICOM', d/'sr.dcm')
+    (finding,) = read_report(d/'sr.dcm')
+    assert measured(finding) == Measured('Nodule 1', diameter_mm=9.5, volume_mm3=123.25, ratings=ratings)
+    assert (finding.segmentation_uid, finding.segment) == (seg.SOPInstanceUID, 1)
 
 def test_no_validator_finds_an_error(objects):
     if not shutil.which('dciodvfy'): pytest.skip('dciodvfy is not here: apt-get install dicom3tools')

@@ -34,12 +34,13 @@ def of_facts(
     "A case's facts as what `write_objects` takes."
     card = Path(model)/'README.md' if model else None
     known = lambda kind, names: {k: float(facts[f'{kind}{k}']) for k in names if f'{kind}{k}' in facts}
-    columns = [k.removeprefix('radiomics:') for k in facts if k.startswith('radiomics:original_')]
-    said = facts.get('set:classes')
+    columns = [k.removeprefix('radiomics:') for k, v in facts.items()
+               if k.startswith('radiomics:') and not isinstance(v, str)]
+    said, chances = facts.get('set:classes'), known('model:', [f'p_{c}' for c in CLASSES])
     return Measured(
         str(facts['nodule']), 'outline used', facts.get('table:diameter_mm'), facts.get('table:volume_mm3'), HOW,
         known('radiomics:', columns), recipe_words(recipe) if recipe and columns else '',
-        known('concepts:', ATTRIBUTES), {}, {c: p / 100 for c, p in known('model:p_', CLASSES).items()},
+        known('concepts:', ATTRIBUTES), {}, {c.removeprefix('p_'): p / 100 for c, p in chances.items()},
         None if said is None else tuple(c for c in CLASSES if c in said.replace(',', ' ').split()),
         facts['set:confidence'] / 100 if said is not None else None, str(facts.get('about:model', '')),
         f'{card.parent.name}/{card.name}' if card else '', file_digest(card) if card else '')

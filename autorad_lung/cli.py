@@ -7,8 +7,8 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Marks', 'Given', 'Outline', 'Params', 'Single',
            'Format', 'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes',
            'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder', 'Image', 'Mask',
-           'Table', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage',
-           'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command',
+           'Table', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'Objects', 'By', 'Alike', 'Count', 'Prune', 'Older',
+           'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command',
            'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train',
            'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
@@ -441,11 +441,13 @@ def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: 
 ReportTo = Annotated[Path, typer.Option(help='folder for a text, a page and JSON of each nodule, and one table')]
 Check    = Annotated[Optional[list[Path]], typer.Option(
     help='write nothing: hold this report, .txt or .json, against the same inputs; may be given again')]
+Objects  = Annotated[Optional[Path], typer.Option('--dicom', help=(
+    'folder: also the outline as a DICOM Segmentation and the numbers as a Structured Report, of a DICOM series'))]
 
 @command
 def report(model: Folder, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None, csv: Table = None,
            confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
-           check: Check = None, cache: CacheDir = None, workers: Workers = None):
+           check: Check = None, dicom: Objects = None, cache: CacheDir = None, workers: Workers = None):
     """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
     With --check: is every number of a report what the files give? Exits with 1 where one is not. Research use only.
 
@@ -453,14 +455,18 @@ def report(model: Folder, to: ReportTo = Path('reports'), image: Image = None, m
     """
     given = dict(confidence=confidence, store=cache, workers=workers or 1)
     if check:
+        if dicom: raise CompanionError('--check writes nothing', '--dicom', 'give one of the two')
         from autorad_lung.cases import checker
         found = checker.check_reports(check, model, image, mask, csv, **given)
         ok = all(c.ok for c in found.values())
         data = {'ok': ok, 'reports': {where: checker.as_record(c) for where, c in found.items()}}
         return data, checker.words(found), 0 if ok else 1
-    from autorad_lung.cases import report as room
+    from autorad_lung.cases import given_objects, report as room
+    source = given_objects.on_series(image, mask, csv) if dicom else None     # refused before anything is computed
     table, cases = room.write_reports(model, to, image, mask, csv, **given)
-    return records(table), f'{room.words(table, cases)}\n\nwritten: {to}, its table: {to/room.TABLE}'
+    if dicom: given_objects.write_cases(source, {n: c.facts for n, c in cases.items()}, model, dicom)
+    too = f'; DICOM objects: {dicom}' if dicom else ''
+    return records(table), f'{room.words(table, cases)}\n\nwritten: {to}, its table: {to/room.TABLE}{too}'
 
 # %% ../nbs/09_cli.ipynb #b9addaa0
 By    = Annotated[str, typer.Option(help='radiomics, embedding (the picture), concepts, size, or attributes')]

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
-           'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
-           'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
-           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder', 'Image', 'Mask', 'Table',
-           'Maps', 'To', 'Method', 'ReportTo', 'Check', 'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'RunFolder',
-           'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce',
-           'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict',
-           'explain', 'report', 'similar', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
+           'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Marks', 'Given', 'Outline', 'Params', 'Single',
+           'Format', 'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes',
+           'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder', 'Image', 'Mask',
+           'Table', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'Objects', 'By', 'Alike', 'Count', 'Prune', 'Older',
+           'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command',
+           'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train',
+           'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -126,13 +126,19 @@ def reproduce(source: Source = 'phantom', data: Data = None, preset: Preset = 'm
     return {'report': str(page), **made, 'ledger': str(study.folder/'ledger.csv'), 'check': check}, '\n'.join(said)
 
 # %% ../nbs/09_cli.ipynb #5d16ca45
+Marks = Annotated[Optional[Path], typer.Option('--dicom', help=(
+    "folder: write LIDC's own marks there as DICOM objects, in place of the ledger (needs --source lidc)"))]
+
 @command
 def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = RUN,
-           set_: Settings = None, quick: Quick = False, workers: Workers = None, cache: CacheDir = None):
+           set_: Settings = None, quick: Quick = False, workers: Workers = None, cache: CacheDir = None,
+           dicom: Marks = None):
     """Print the cohort's ledger: how many nodules are in, by class, and why the others are not.
+    Or write every mark of LIDC as a DICOM Segmentation and a Structured Report; goes on where it stopped.
 
     Example: `autorad-lung cohort --set readers_min=1 --set edge_rule=half-down`
     """
+    if dicom is not None: return _marks(source, data, dicom, workers, cache)
     s = _study(source, data, preset, out, set_, quick, workers, None, cache)
     from autorad_lung.cohort.cohort import ledger_summary
     from autorad_lung.study import write_cohort
@@ -141,6 +147,20 @@ def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini
     folds = f'folds: {paths.get("folds", "none")}' + f' ({no_folds})' * bool(no_folds)
     shown = summary.to_string(index=False)
     return records(summary), f'{shown}\n\none row a nodule: {paths["ledger"]}; {folds}'
+
+# %% ../nbs/09_cli.ipynb #125941b3
+def _marks(source, data, out, workers, cache) -> tuple:
+    "LIDC's marks as DICOM objects: what was written, and why the rest was not."
+    from autorad_lung.artifacts import default_workers
+    from autorad_lung.cases import lidc_objects as room
+    from autorad_lung.sources.sources import check_source
+    if source != 'lidc':
+        raise CompanionError(f"these are LIDC's own marks, not those of {source}", '--dicom',
+                             'add --source lidc --data TREE')
+    check_source(source, data)
+    marks = room.write_marks(data, out, Store(cache), workers or default_workers())
+    table = room.summary(marks)
+    return records(table), f'{table.to_string(index=False)}\n\none row a mark: {out/"objects.csv"}'
 
 # %% ../nbs/09_cli.ipynb #1c532d9e
 @command
@@ -421,11 +441,13 @@ def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: 
 ReportTo = Annotated[Path, typer.Option(help='folder for a text, a page and JSON of each nodule, and one table')]
 Check    = Annotated[Optional[list[Path]], typer.Option(
     help='write nothing: hold this report, .txt or .json, against the same inputs; may be given again')]
+Objects  = Annotated[Optional[Path], typer.Option('--dicom', help=(
+    'folder: also the outline as a DICOM Segmentation and the numbers as a Structured Report, of a DICOM series'))]
 
 @command
 def report(model: Folder, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None, csv: Table = None,
            confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
-           check: Check = None, cache: CacheDir = None, workers: Workers = None):
+           check: Check = None, dicom: Objects = None, cache: CacheDir = None, workers: Workers = None):
     """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
     With --check: is every number of a report what the files give? Exits with 1 where one is not. Research use only.
 
@@ -433,14 +455,18 @@ def report(model: Folder, to: ReportTo = Path('reports'), image: Image = None, m
     """
     given = dict(confidence=confidence, store=cache, workers=workers or 1)
     if check:
+        if dicom: raise CompanionError('--check writes nothing', '--dicom', 'give one of the two')
         from autorad_lung.cases import checker
         found = checker.check_reports(check, model, image, mask, csv, **given)
         ok = all(c.ok for c in found.values())
         data = {'ok': ok, 'reports': {where: checker.as_record(c) for where, c in found.items()}}
         return data, checker.words(found), 0 if ok else 1
-    from autorad_lung.cases import report as room
+    from autorad_lung.cases import given_objects, report as room
+    source = given_objects.on_series(image, mask, csv) if dicom else None     # refused before anything is computed
     table, cases = room.write_reports(model, to, image, mask, csv, **given)
-    return records(table), f'{room.words(table, cases)}\n\nwritten: {to}, its table: {to/room.TABLE}'
+    if dicom: given_objects.write_cases(source, {n: c.facts for n, c in cases.items()}, model, dicom)
+    too = f'; DICOM objects: {dicom}' if dicom else ''
+    return records(table), f'{room.words(table, cases)}\n\nwritten: {to}, its table: {to/room.TABLE}{too}'
 
 # %% ../nbs/09_cli.ipynb #b9addaa0
 By    = Annotated[str, typer.Option(help='radiomics, embedding (the picture), concepts, size, or attributes')]

@@ -6,8 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import inside
+from lidc_tree import slice_dataset
+from autorad_lung.cases.findings import measured, read_report
 from autorad_lung.cases.report import TABLE
+from autorad_lung.cohort.marks import scan_record
 from autorad_lung.preprocessing import consensus
+from autorad_lung.sources.ratings import ATTRIBUTES
+from autorad_lung.sources.segmentations import segments
 from autorad_lung.study import Study
 from autorad_lung.use.use import train_model
 
@@ -38,6 +43,31 @@ def test_a_report_is_written_and_checked(files):
     found = json.loads(report(files, *checks, '--json').stdout)
     assert found['ok'] and len(found['reports']) == 2
     assert {r['scores']['logical_precision'] for r in found['reports'].values()} == {1.}
+
+def test_the_same_numbers_as_dicom_objects(files):
+    "Of the same nodule as a DICOM series: the outline on its slices, the report's numbers with their codes."
+    pytest.importorskip('highdicom', reason='highdicom is not installed: the extra [dicom]')
+    hu = np.asarray(nib.load(files/'ct0.nii.gz').dataobj).T
+    dz, dy, dx = np.abs(np.diag(nib.load(files/'ct0.nii.gz').affine)[[2, 1, 0]])
+    (files/'series').mkdir()
+    for k, plane in enumerate(hu):
+        place = dict(ImagePositionPatient=[0, 0, float(k * dz)], PixelSpacing=[float(dy), float(dx)])
+        ds = slice_dataset(scan_record(698), k, plane, FrameOfReferenceUID='1.2.4', StudyDate='20000101', **place)
+        ds.save_as(files/'series'/f'{k}.dcm', enforce_file_format=True)
+    args = '--model', files/'model', '--image', files/'series', '--mask', files/'mask0.nii.gz', '--to', files/'dicom'
+    inside('report', *args, '--dicom', files/'objects')
+    held = json.loads((files/'dicom'/'mask0.json').read_text())
+    (finding,), (segment,) = (read_report(files/'objects'/'nodules-report.dcm'),
+                              segments(files/'objects'/'nodules-segmentation.dcm', files/'series'))
+    assert np.array_equal(segment.mask, np.asarray(nib.load(files/'mask0.nii.gz').dataobj).T > 0)
+    told, said = measured(finding), {f['kind']: [v for v, *_ in f['numbers']] for f in held['findings']}
+    assert said['size'] == [round(told.diameter_mm, 1), round(told.volume_mm3)]
+    assert said['density'][0] == round(told.radiomics['original_firstorder_Mean'])
+    assert np.allclose(said['probability'], [100 * p for p in told.probabilities.values()], atol=.5)
+    words = next(f['words'][0] for f in held['findings'] if f['kind'] == 'set')
+    assert told.confidence == .8 and all(c in words for c in told.conformal) and set(told.attributes) <= set(ATTRIBUTES)
+    r = report(files, '--to', files/'no', '--dicom', files/'no', check=False)
+    assert r.returncode == 2 and 'no DICOM series' in r.stderr and not (files/'no').exists()
 
 def test_what_was_changed_is_found(files):
     "A digit, a class, a hedge, a box, a sentence more and one less; another nodule's report, another confidence."

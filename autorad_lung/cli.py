@@ -8,16 +8,15 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
            'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
            'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'To',
            'Method', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed',
-           'records', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench',
-           'pretrain', 'towers', 'train', 'predict', 'explain', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail',
-           'main']
+           'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain',
+           'towers', 'train', 'predict', 'explain', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .artifacts import CompanionError, Store, compile_into, optional
+from .artifacts import CompanionError, Store, compile_into, optional, records
 
 # %% ../nbs/09_cli.ipynb #bf7a8740
 ABOUT = """AutoRad-Lung, the companion: from radiologists' marks to tables and figures.
@@ -68,10 +67,6 @@ def hushed(quiet: bool, as_json: bool = False):
             on.enter_context(contextlib.redirect_stderr(nowhere))
             on.enter_context(contextlib.redirect_stdout(nowhere))
         yield
-
-def records(table) -> list[dict]:
-    "Rows of a table, for JSON: what is not a number becomes null."
-    return json.loads(table.to_json(orient='records', double_precision=15, default_handler=str))
 
 # %% ../nbs/09_cli.ipynb #c1312770
 def paint(text: str, colour: str, stream=None) -> str:
@@ -449,8 +444,8 @@ def doctor(out: Out = RUN, data: Data = None, preset: Preset = 'mini', cache: Ca
         found.append(f)
         if title is not f.needed: title = f.needed; typer.echo('Needed by the run:' if title else '\nGood to have:')
         typer.echo('  ' + checks.line(f, paint).replace('\n', '\n  '))
-    well = all(f.ok for f in found if f.needed)
-    return {'ok': well, 'findings': [vars(f) for f in found]}, f'\n{checks.verdict(found)}', 0 if well else 1
+    data = checks.told(found)
+    return data, f'\n{checks.verdict(found)}', 0 if data['ok'] else 1
 
 # %% ../nbs/09_cli.ipynb #7be1c40b
 RunFolder = Annotated[Path, typer.Argument(help='folder that `reproduce` wrote to')]

@@ -7,9 +7,10 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
            'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
            'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'To',
-           'Method', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed',
-           'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain',
-           'towers', 'train', 'predict', 'explain', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
+           'Method', 'Prune', 'Older', 'Stage', 'Root', 'Record', 'Replay', 'Painted', 'RunFolder', 'Against',
+           'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce', 'cohort', 'extract',
+           'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain', 'cache',
+           'doctor', 'serve', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -446,6 +447,32 @@ def doctor(out: Out = RUN, data: Data = None, preset: Preset = 'mini', cache: Ca
         typer.echo('  ' + checks.line(f, paint).replace('\n', '\n  '))
     data = checks.told(found)
     return data, f'\n{checks.verdict(found)}', 0 if data['ok'] else 1
+
+# %% ../nbs/09_cli.ipynb #b31775ac
+Root    = Annotated[Path, typer.Option(help='folder that the agent may have read; nothing in it is changed')]
+Record  = Annotated[Optional[Path], typer.Option(help='add a line for each call to this file, outside of the root')]
+Replay  = Annotated[Optional[Path], typer.Option(help='make the calls of such a file again, without an agent')]
+Painted = Annotated[Optional[Path], typer.Option('--out', help='folder for pictures, outside of the root [default: '
+                                                               'in the cache]')]
+
+@command
+def serve(root: Root, record: Record = None, replay: Replay = None, out: Painted = None, cache: CacheDir = None):
+    """Let an agent call the verbs as tools (Model Context Protocol, on standard input and output): cohort, measure,
+    predict, explain, doctor, on files of one folder. Ends when the client hangs up. With --replay, exits with 1 where
+    a call gives another answer than it gave.
+
+    Example: `autorad-lung serve --root my_nodules --record calls.jsonl`
+    """
+    from autorad_lung.cases import serve as room
+    from autorad_lung.cases.tools import open_desk
+    desk = open_desk(root, out, cache)
+    if record and replay: raise CompanionError('both were given', '--record, --replay', 'give one of them')
+    if not replay:
+        with contextlib.redirect_stdout(sys.__stdout__): room.converse(desk, record)
+        raise typer.Exit()
+    calls, wrong = room.replay(desk, replay)
+    said = [*wrong, f'{calls} calls, {len(wrong)} differences']
+    return {'calls': calls, 'differences': wrong}, '\n'.join(said), 1 if wrong else 0
 
 # %% ../nbs/09_cli.ipynb #7be1c40b
 RunFolder = Annotated[Path, typer.Argument(help='folder that `reproduce` wrote to')]

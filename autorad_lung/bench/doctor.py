@@ -214,6 +214,7 @@ def other_checks() -> list[tuple]:
         ('download', lambda: modules('idc_index'), "only to fetch LIDC-IDRI: pip install 'autorad-lung[lidc]'"),
         ('cluster', lambda: modules('dask', 'distributed'),
          "only for --scheduler: pip install 'autorad-lung[cluster]'"),
+        ('agents', lambda: modules('mcp'), "only for serve: pip install 'autorad-lung[mcp]'"),
         ('tests', lambda: modules('pytest', 'xdist', 'nbdev'), "only for make test: pip install 'autorad-lung[dev]'"),
     ]
 

@@ -8,8 +8,8 @@ __all__ = ['cases', 'cohorts', 'parameters', 'given_files', 'preprocessing', 'so
            'open_desk', 'Count', 'Cohort', 'read_ledger', 'cohort', 'Measured', 'measure', 'Predicted', 'predict',
            'Picture', 'Explained', 'explain', 'digests', 'Doctor', 'doctor']
 
-# %% ../../nbs/cases/06_tools.ipynb #9ed02728
-import os
+# %% ../../nbs/cases/06_tools.ipynb #454a0612
+import os, re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -69,7 +69,8 @@ class Desk:
         "An answer without this machine's path to the root: as if it had been asked for there."
         if isinstance(x, dict): return {k: self.words(v) for k, v in x.items()}
         if isinstance(x, list): return [self.words(v) for v in x]
-        return x.replace(f'{self.root}{os.sep}', '').replace(str(self.root), '.') if isinstance(x, str) else x
+        if not isinstance(x, str): return x
+        return re.sub(rf'{re.escape(str(self.root))}({re.escape(os.sep)}|(?![\w.-]))', lambda m: '' if m[1] else '.', x)
 
 # %% ../../nbs/cases/06_tools.ipynb #663c3531
 def nodules(desk: Desk, image=None, mask=None, csv=None) -> dict[str, Path]:
@@ -92,7 +93,9 @@ def open_desk(root: Path | str, out: Path | str | None = None, cache: Path | str
         raise CompanionError('lies inside the root, where nothing is written', f'{name} {p}',
                              f'name a folder elsewhere with {name}, or a smaller root')
     compile_into(store.root)
-    return Desk(root, store, Store(Path(out).resolve()) if out else store)
+    desk = Desk(root, store, Store(Path(out).resolve()) if out else store)
+    desk.out.sweep()
+    return desk
 
 # %% ../../nbs/cases/06_tools.ipynb #d485e801
 NAME = dict(min_length=1, max_length=500)
@@ -166,6 +169,8 @@ def measure(
     No model is asked."""
     files = nodules(desk, image, mask)
     p = parameters.read_parameters(desk.path(params, 'params') if params is not None else None)
+    if files['image'].is_dir():
+        raise CompanionError('is a folder', f'image {image}', 'give a NIfTI file: features are measured on no other')
     source = given_files.Given(**files)
     labels = zip(source.rows.index, _labels(files['mask']))
     each = {i: cases.Case(i, files['image'], files['mask'], label) for i, label in labels}
@@ -228,6 +233,7 @@ def explain(desk: Desk, model: Model, image: Image = None, mask: Mask = None, cs
     the control's. `pictures` are PNG files that this server wrote outside of the root."""
     files, folder, store = nodules(desk, image, mask, csv), desk.path(model, 'model'), desk.out
     key = content_key('explained', version('autorad-lung'), digests(desk), methods)
+    store.open('explained', key)                              # removes what is there and damaged
     with store.publish('explained', key) as to:
         table = maps.explain(folder, to, **files, methods=methods or None, store=desk.store, numbers=False,
                              quiet=True)

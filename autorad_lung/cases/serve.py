@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['VARIES', 'INSTRUCTIONS', 'EVERY', 'steady', 'answer_digest', 'told', 'call', 'append', 'read_record', 'replay',
-           'field_of', 'patient', 'offer', 'sdk', 'server', 'check_record', 'converse']
+           'field_of', 'waited', 'offer', 'sdk', 'server', 'check_record', 'converse']
 
 # %% ../../nbs/cases/11_serve.ipynb #2c087fcc
 import asyncio, contextlib, hashlib, inspect, json, os, queue, signal, sys, threading, traceback
@@ -71,7 +71,7 @@ def append(path: Path, text: str):
 def read_record(path: Path) -> list[dict]:
     "The lines of a record; a `CompanionError` names the first that is none."
     if not path.is_file(): raise CompanionError('there is no such file', path, 'name what --record wrote')
-    lines = path.read_text(encoding='utf-8').splitlines()
+    lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
     def read(k, text):
         try: line = json.loads(text)
         except ValueError: line = None
@@ -94,8 +94,8 @@ def replay(desk: Desk, path: Path) -> tuple[int, list[str]]:
     return len(lines), wrong
 
 # %% ../../nbs/cases/11_serve.ipynb #ace72343
-INSTRUCTIONS = """AutoRad-Lung, the companion: lung nodules on CT. Research use only: not a medical device, and no ground
-for any decision about a patient.
+INSTRUCTIONS = """AutoRad-Lung, the companion: lung nodules on CT. Research use only: not a medical device, and no
+ground for any decision about a patient.
 
 What a model says here is how suspicious radiologists would find a nodule on CT, as the mean of LIDC-IDRI's malignancy
 scores: benign, unsure or malignant. It is an opinion about a picture: not a diagnosis, not pathology, and no
@@ -115,7 +115,7 @@ def field_of(annotation):
     kind, note, *bounds = get_args(annotation)
     return Annotated[(kind, Field(description=note, **(bounds[0] if bounds else {})))]
 
-async def patient(awaited: Awaitable, ctx, tool: str):
+async def waited(awaited: Awaitable, ctx, tool: str):
     "Wait for an answer, and tell the client every second that it is still worked on."
     began, task = monotonic(), asyncio.ensure_future(awaited)
     try:
@@ -135,8 +135,8 @@ def _checked():
             try: self.fn_metadata.validate_arguments(arguments)
             except ValidationError as e:
                 wrong = [f'{".".join(map(str, w["loc"]))}: {w["msg"]}' for w in e.errors()]
-                told_ = CompanionError('; '.join(wrong), f'arguments of {self.name}', "give what the tool's schema asks for")
-                raise ToolError(told(told_)) from None
+                where, remedy = f'arguments of {self.name}', "give what the tool's schema asks for"
+                raise ToolError(told(CompanionError('; '.join(wrong), where, remedy))) from None
             return await super().run(arguments, context, convert_result)
     return Checked
 
@@ -176,7 +176,7 @@ def server(
     of = sdk()
     from mcp.server.mcpserver.exceptions import ToolError
     async def ask(tool, given, ctx):
-        try: return await patient(work(partial(call, desk, tool, given, record)), ctx, tool)
+        try: return await waited(work(partial(call, desk, tool, given, record)), ctx, tool)
         except CompanionError as e: raise ToolError(told(e)) from None
     return of('autorad-lung', instructions=INSTRUCTIONS, version=version('autorad-lung'), log_level='WARNING',
               tools=[offer(t, ask) for t in TOOLS])

@@ -163,7 +163,7 @@ def measure(
     image: Annotated[str, 'CT: NIfTI file inside the root; HU', NAME],
     mask: Annotated[str, 'NIfTI on the same grid; several nodules have labels 1, 2, 3 ...', NAME],
     names: Annotated[list[str], "names of features or parts of them, such as Sphericity or glcm; []: all"] = [],
-    params: Annotated[Optional[str], "parameter file of PyRadiomics, inside the root [default: its defaults]", NAME] = None,
+    params: Annotated[Optional[str], "PyRadiomics' parameter file, inside the root [default: its defaults]", NAME] = None,
 ) -> list[Measured]:
     """Diameter (mm), volume (mm^3) and named radiomic features of an image and a mask, for each label of the mask.
     No model is asked."""
@@ -239,11 +239,12 @@ def explain(desk: Desk, model: Model, image: Image = None, mask: Mask = None, cs
                              quiet=True)
     stems, kept = maps.stems(table.nodule_id.unique()), store.folder('explained', key)
     drawn = [(i, p) for i, stem in stems.items() if (p := kept/f'{stem}.png').exists()]
-    return dict(maps=records(table), pictures=[dict(nodule_id=i, picture=str(p), sha256=sources.digest(p)) for i, p in drawn])
+    pictures = [dict(nodule_id=i, picture=str(p), sha256=sources.digest(p)) for i, p in drawn]
+    return dict(maps=records(table), pictures=pictures)
 
 def digests(desk: Desk) -> dict[str, str]:
     "What was read for a call: path in the root -> digest of the file, or of all files in the folder."
-    def of(p): return content_key([sources.digest(f) for f in sorted(p.rglob('*'))]) if p.is_dir() else sources.digest(p)
+    def of(p): return sources.digest(p) if not p.is_dir() else content_key([of(f) for f in sorted(p.iterdir())])
     return {name: of(p) for name, p in sorted(desk.read.items())}
 
 # %% ../../nbs/cases/06_tools.ipynb #ebc7acbb

@@ -6,11 +6,12 @@
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
            'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
-           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'To',
-           'Method', 'Prune', 'Older', 'Stage', 'Root', 'Record', 'Replay', 'Painted', 'RunFolder', 'Against',
-           'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce', 'cohort', 'extract',
-           'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain', 'cache',
-           'doctor', 'serve', 'verify', 'shared', 'told', 'fail', 'main']
+           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder', 'Image', 'Mask', 'Table',
+           'Maps', 'To', 'Method', 'ReportTo', 'Check', 'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'Root',
+           'Record', 'Replay', 'Painted', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'paint',
+           'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers',
+           'train', 'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'serve', 'verify', 'shared', 'told',
+           'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -198,7 +199,6 @@ def radiomics(given: Given, mask: Outline = None, params: Params = None, setting
     text = f'{out}: {sum(done.whole)} of {len(todo)} cases' if out else room.as_text(done, kind).rstrip()
     return room.plain_rows(done), text, 2 if told else 0
 
-
 # %% ../nbs/09_cli.ipynb #d81a3566
 PLAIN  = ('majority', 'size', 'radiomics_l2', 'radiomics_l1', 'forest')
 Models = Annotated[Optional[list[str]], typer.Option(
@@ -342,20 +342,27 @@ Run      = Annotated[Path, typer.Option(help='folder of the study')]
 Model    = Annotated[str, typer.Option(help='autorad, or another that reads one nodule: size, radiomics_l2, coop, ...')]
 Seed     = Annotated[int, typer.Option(min=0, help='same seed, same bytes')]
 HoldOut  = Annotated[float, typer.Option(help='share of patients never learnt from: they calibrate and score')]
+KeepGallery = Annotated[bool, typer.Option('--similar', help=(
+    'keep what the verb `similar` needs: ids of the training nodules, and numbers of each'))]
 
 @command
 def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: ModelOut = Path('model'),
           run: Run = RUN, set_: Settings = None, quick: Quick = False, workers: Workers = None,
           scheduler: Scheduler = None, model: Model = 'autorad', seed: Seed = 0, hold_out: HoldOut = .3,
           cache: CacheDir = None,
-          confidence: Annotated[float, typer.Option(help='of the sets that the card reports')] = .9):
+          confidence: Annotated[float, typer.Option(help='of the sets that the card reports')] = .9,
+          similar: KeepGallery = False):
     """Fit one model on all patients but the held-out ones, and write it to a folder that explains itself.
 
     Example: `autorad-lung train --source nifti --data my_nodules --run runs/mine --out model`
     """
     study = _study(source, data, preset, run, set_, quick, workers, scheduler, cache)
     from autorad_lung.use.use import train_model
-    about = train_model(study, out, model, seed, hold_out, confidence).about
+    trained = train_model(study, out, model, seed, hold_out, confidence)
+    about = trained.about
+    if similar:
+        from autorad_lung.cases.similar import keep
+        keep(study, trained, out)
     found = next(r for r in about['metrics'] if (r['model'], r['score']) == (model, 'accuracy'))
     kept = {k: about[k] for k in ('model', 'n', 'metrics', 'calibration', 'towers')}
     card, n = out/'README.md', about['n']['held_out']
@@ -406,6 +413,49 @@ def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: 
     from autorad_lung.explain import explain as room
     rows = room.explain(model, to, image, mask, csv, method, cache, workers=workers or 1)
     return records(rows), f'{room.words(rows)}\n\nwritten: {to}, its table: {to/room.TABLE}'
+
+# %% ../nbs/09_cli.ipynb #7dc63734
+ReportTo = Annotated[Path, typer.Option(help='folder for a text, a page and JSON of each nodule, and one table')]
+Check    = Annotated[Optional[list[Path]], typer.Option(
+    help='write nothing: hold this report, .txt or .json, against the same inputs; may be given again')]
+
+@command
+def report(model: Folder, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None, csv: Table = None,
+           confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
+           check: Check = None, cache: CacheDir = None, workers: Workers = None):
+    """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
+    With --check: is every number of a report what the files give? Exits with 1 where one is not. Research use only.
+
+    Example: `autorad-lung report --model model --image ct.nii.gz --mask nodule.nii.gz --to reports`
+    """
+    given = dict(confidence=confidence, store=cache, workers=workers or 1)
+    if check:
+        from autorad_lung.cases import checker
+        found = checker.check_reports(check, model, image, mask, csv, **given)
+        ok = all(c.ok for c in found.values())
+        data = {'ok': ok, 'reports': {where: checker.as_record(c) for where, c in found.items()}}
+        return data, checker.words(found), 0 if ok else 1
+    from autorad_lung.cases import report as room
+    table, cases = room.write_reports(model, to, image, mask, csv, **given)
+    return records(table), f'{room.words(table, cases)}\n\nwritten: {to}, its table: {to/room.TABLE}'
+
+# %% ../nbs/09_cli.ipynb #b9addaa0
+By    = Annotated[str, typer.Option(help='radiomics, embedding (the picture), concepts, size, or attributes')]
+Alike = Annotated[Optional[list[str]], typer.Option(
+    help='an attribute that counts, with --by attributes; may be given again')]
+Count = Annotated[int, typer.Option('--k', min=1, help='neighbours of each nodule')]
+
+@command
+def similar(model: Folder, image: Image = None, mask: Mask = None, csv: Table = None, by: By = 'radiomics',
+            alike: Alike = None, k: Count = 5, cache: CacheDir = None, workers: Workers = None):
+    """The nodules nearest to a new one among those that a model learnt from, with the readers' opinion of each.
+    The model is one that was trained with --similar.
+
+    Example: `autorad-lung similar --model model --image ct.nii.gz --mask nodule.nii.gz --by attributes --alike margin`
+    """
+    from autorad_lung.cases import similar as room
+    rows = room.similar(model, image, mask, csv, by, alike, k, cache, workers=workers or 1)
+    return records(rows), room.words(rows, by)
 
 # %% ../nbs/09_cli.ipynb #f63e9d16
 Prune = Annotated[bool, typer.Option('--prune', help='remove what the other options choose; nothing else should run')]
@@ -458,7 +508,7 @@ Painted = Annotated[Optional[Path], typer.Option('--out', help='folder for pictu
 @command
 def serve(root: Root, record: Record = None, replay: Replay = None, out: Painted = None, cache: CacheDir = None):
     """Let an agent call the verbs as tools (Model Context Protocol, on standard input and output): cohort, measure,
-    predict, explain, doctor, on files of one folder. Ends when the client hangs up. With --replay, exits with 1 where
+    predict, explain, similar, report, doctor, on files of one folder. Ends when the client hangs up. With --replay, exits with 1 where
     a call gives another answer than it gave.
 
     Example: `autorad-lung serve --root my_nodules --record calls.jsonl`

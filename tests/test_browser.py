@@ -64,6 +64,27 @@ def column(browser, k):
     rows = 'document.querySelector(".numbers table").tBodies[0].rows'
     return browser.js(f'[...{rows}].map(r => r.cells[{k}].textContent)')
 
+def test_neighbours_and_a_report_of_each_nodule(run, browser):
+    "What is like it can be opened; a sentence that has a place frames it on the crop, and paper has no controls."
+    browser.open(run/'report'/'explorer.html')
+    near = browser.js('[...document.querySelectorAll("#near .thumb")].map(e => +e.dataset.i)')
+    like = browser.js('D.like')
+    assert near == like['near']['at'][0] and browser.js('document.getElementById("card").textContent') == like['near']['card'][0]
+    said = browser.js('[...document.querySelectorAll("#report p")].map(e => e.textContent)')
+    assert len(said) == len(like['said'][0]) > 8 and 'not of cancer' in said[0] and 'simulated CT' in said[0]
+    frame = 'document.querySelector("#outlines .box")'
+    assert browser.js(f'{frame} === null')
+    def point(event): browser.js('document.querySelector("#report p[data-box]").dispatchEvent(new MouseEvent('
+                                 f'"{event}", {{bubbles: true}}))')
+    point('mouseover')
+    box = browser.js('document.querySelector("#report p[data-box]").dataset.box.split(",").map(Number)')
+    drawn = browser.js(f'["y", "x", "height", "width"].map(a => +{frame}.getAttribute(a) * D.like.side / (D.crop * D.unit))')
+    assert np.allclose(drawn, [box[0], box[1], box[2] - box[0], box[3] - box[1]])
+    point('mouseout')
+    assert browser.js(f'{frame} === null')
+    browser.click('#near .thumb')
+    assert browser.js('now') == near[0] and browser.errors == []
+
 def test_a_table_sorts_on_click(run, browser):
     browser.open(run/'report'/'index.html')
     table, names = pd.read_csv(run/'tables'/'table1.csv', dtype=str), column(browser, 0)

@@ -191,7 +191,7 @@ def test_real_nodules_of_held_back_patients(lidc_voi, tmp_path):
 def test_a_plain_model_is_trained_and_asked_without_torch(tree, plain):
     "Radiomics read no tower: nothing of torch is loaded, and with torch installed the answers are the same."
     args = ['train', '--source', 'nifti', '--data', tree, '--run', tree/'plain_run', '--hold-out', .4,
-            '--confidence', .8, '--model', 'radiomics_l2', *SMALL]
+            '--confidence', .8, '--model', 'radiomics_l2', '--similar', *SMALL]
     autorad(*args, '--out', tree/'plain', env=plain)
     about = json.loads((tree/'plain'/'model.json').read_text())
     assert about['towers'] == {} and 'torch' not in about['versions']
@@ -199,6 +199,33 @@ def test_a_plain_model_is_trained_and_asked_without_torch(tree, plain):
     predict(tree, tree/'plain', '--csv', tree/'new.csv', out='with_torch.csv')
     assert (tree/'plain.csv').read_bytes() == (tree/'with_torch.csv').read_bytes()
     assert np.allclose(pd.read_csv(tree/'plain.csv')[P].sum(axis=1), 1)
+    neighbours_are_found(tree, tree/'plain')
+
+def neighbours_are_found(tree, folder):
+    "Of the nodules that the model learnt from, whoever is asked; other numbers, another model and no gallery are refused."
+    ask = lambda folder, *more: inside('similar', '--model', folder, '--csv', tree/'new.csv', '--json', *more, check=False)
+    rows = pd.DataFrame(json.loads(ask(folder, '--k', 3).stdout))
+    known, new = (pd.read_csv(tree/f).set_index('nodule_id') for f in ('nodules.csv', 'new.csv'))
+    assert list(rows.nodule_id) == list(np.repeat(new.index, 3)) and set(rows.neighbour) <= set(known.index)
+    assert (rows.patient_id == known.patient_id.loc[rows.neighbour].to_numpy()).all()
+    assert rows.cosine.between(-1, 1).all() and rows.groupby('nodule_id').distance.is_monotonic_increasing.all()
+    asked = pd.DataFrame(json.loads(inside('similar', '--model', folder, '--csv', tree/'nodules.csv', '--json').stdout))
+    assert (asked.patient_id != known.patient_id.loc[asked.nodule_id].to_numpy()).all()
+    assert '--by' in inside('similar', '--help').stdout and 'opinion' in inside(
+        'similar', '--model', folder, '--csv', tree/'new.csv', '--by', 'size').stdout
+    said = inside('report', '--model', folder, '--csv', tree/'new.csv', '--to', tree/'told').stdout
+    assert said.count('Alike: of the 5 nodules most like it') == len(new)
+    for fault, remedy in (('gallery.safetensors', 'again'), ('gallery.json', '--similar'), ('model', 'another model')):
+        bad = shutil.copytree(folder, tree/f'bad-{fault}')
+        if fault == 'gallery.safetensors': (bad/fault).write_bytes((bad/fault).read_bytes()[:-9])
+        elif fault == 'gallery.json': (bad/fault).unlink()
+        else:
+            about = json.loads((bad/'gallery.json').read_text())
+            (bad/'gallery.json').write_text(json.dumps(about | dict(model='0' * 64)))
+        r = ask(bad)
+        assert r.returncode == 2 and remedy in r.stderr and 'Traceback' not in r.stderr
+    r = ask(folder, '--by', 'embedding')
+    assert r.returncode == 2 and 'radiomics, size' in r.stderr
 
 def test_a_folder_from_before_a_setting_came_is_read(tree, model):
     "A field that came later may lack, which is its default, or be written out; one that was always there may not lack."

@@ -20,7 +20,7 @@ from ..artifacts import CompanionError, by_name, foreseen, optional
 from .tools import TOOLS, Desk, digests
 
 # %% ../../nbs/cases/11_serve.ipynb #529e3401
-VARIES = {'seconds', 'picture', 'found'}
+VARIES = {'seconds', 'picture', 'page', 'found'}
 
 def steady(x):
     "An answer without what varies."

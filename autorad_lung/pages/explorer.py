@@ -29,6 +29,8 @@ from .. import preprocessing
 from ..artifacts import CompanionError, Rows, content_key, pmap, row_table, versions, write_arrays
 from ..artifacts import write_text
 from ..cohort.marks import ATTRIBUTES
+from ..cases import told
+from ..cases.case import cases_of_study
 from ..explain.counterfactual import MORE, plain_head
 from ..explain.explain import CONTROL, MAP_COLOURS, shown
 from ..explain.explainers import EXPLAINERS
@@ -273,6 +275,15 @@ def _concepts(study: Study, seed: int) -> dict:
     return dict(names=r.attributes, top=top, said=plain(said, 6), read=plain(read), heads=heads,
                 more=[MORE[a] for a in r.attributes])
 
+# %% ../../nbs/pages/02_explorer.ipynb #c0af4fd1
+def _like(study: Study, model: str, seed: int) -> dict:
+    "Nearest nodules, card and report of each nodule; the reason where there are none."
+    try:
+        near, beside = told.company(study, model, seed)
+        cases = cases_of_study(study, model, seed, neighbours=beside, maps=False)
+        return dict(near=near, side=study.images.arrays['mask'].shape[-1]) | told.brief(list(cases.values()))
+    except CompanionError as e: return dict(none=e.reason)
+
 # %% ../../nbs/pages/02_explorer.ipynb #110752e9
 def contents(
     study: Study,
@@ -291,7 +302,7 @@ def contents(
                 names=[model_name(m) for m in models], p={m: v.round(6).to_numpy().tolist() for m, v in said.items()},
                 facts=_facts(study), outlines=lines.consensus.tolist(), readers=lines.readers.tolist(),
                 profile=profile(d.radiomics, d.feature_names, d.labels), maps=_maps(study, models[0], seed, explainers),
-                concepts=_concepts(study, seed))
+                concepts=_concepts(study, seed), like=_like(study, models[0], seed))
 
 # %% ../../nbs/pages/02_explorer.ipynb #0a5fa896
 def page(

@@ -78,7 +78,7 @@ def reader_shares(malignancy: Sequence[str], protocol: Protocol) -> np.ndarray:
 # %% ../../nbs/rivals/01_fusion.ipynb #f74d592c
 class SoftForest(Forest):
     "Random forest of 300 regression trees on radiomics that learn the readers' shares."
-    parts = ('radiomics', 'readers')
+    parts, only_to_learn = ('radiomics', 'readers'), ('readers',)
 
     def fit(self, dataset, train, val, seed=0):
         both = np.sort(np.concatenate([train, val]))
@@ -90,6 +90,8 @@ class SoftForest(Forest):
 class SoftLogistic(Logistic):
     """Logistic regression (L2) on radiomics that learns the readers' shares.
     The penalty is chosen on the validation rows by log-loss against their classes."""
+    only_to_learn = ('readers',)
+
     def __init__(self, protocol: Protocol, store: Store):
         super().__init__('radiomics', 'l2', protocol, store)
         self.parts = ('radiomics', 'readers')

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['views', 'pretraining', 'TRAITS', 'READABLE', 'USABLE', 'ABOUT', 'FORMAT', 'LIBRARIES', 'SCORES', 'WHAT', 'SIMULATED',
            'LIMITS', 'KEPT', 'FIELDS', 'AGAIN', 'TRAIN', 'CALIBRATED', 'ANSWERS', 'LEADS_TO', 'traits', 'trait_rows',
-           'ranges', 'outside', 'asks', 'assemble', 'partition', 'fit_model', 'one_by_one', 'scored', 'probe',
-           'about_towers', 'card', 'Trained', 'check_folder', 'describe', 'train_model', 'read_about', 'load_model',
-           'attributes_of', 'refuse_all', 'opened', 'predict', 'words']
+           'ranges', 'outside', 'asks', 'assemble', 'partition', 'fit_model', 'crossed_answers', 'one_by_one', 'scored',
+           'probe', 'about_towers', 'card', 'Trained', 'check_folder', 'describe', 'train_model', 'read_about',
+           'load_model', 'attributes_of', 'refuse_all', 'opened', 'predict', 'words']
 
 # %% ../../nbs/use/00_use.ipynb #69395117
 import dataclasses, json
@@ -102,7 +102,7 @@ def outside(row: dict, seen: dict) -> list[str]:
 # %% ../../nbs/use/00_use.ipynb #e6a35084
 READABLE = {'size', 'radiomics', 'embedding'}   # parts of a dataset that come from an image and a mask alone
 
-USABLE = (*MODELS, 'concepts', 'concepts_radiomics', 'concepts_both')
+USABLE = (*MODELS, 'soft_l2', 'soft_forest', 'ordinal', 'concepts', 'concepts_radiomics', 'concepts_both')
 
 def asks(rival: Rival) -> set[str]:
     "Parts of a dataset that an answer of the rival needs."
@@ -155,14 +155,16 @@ def _embedded(source: Source, pictures: Rows, protocol: Protocol, store: Store, 
 
 # %% ../../nbs/use/00_use.ipynb #c8c7d95b
 def _check_share(hold_out: float):
-    if not 0 < hold_out < 1:
-        raise CompanionError(f'{hold_out} is no share of the patients', '--hold-out', 'give a number such as 0.3')
+    if not 0 <= hold_out < 1:
+        raise CompanionError(f'{hold_out} is no share of the patients', '--hold-out', 'give a number such as 0.3, or 0')
 
 def partition(dataset: Dataset, hold_out: float, inner: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Rows to learn from, to pick the epoch on, and held out: three disjoint sets of patients."
+    """Rows to learn from, to pick the epoch on, and held out: three disjoint sets of patients. Without a share held out
+    the third are all rows, which are then answered out of fold."""
     _check_share(hold_out)
     patients, labels = dataset.table['patient_id'].to_numpy(), dataset.labels
-    rest, held = inner_split(patients, labels, hold_out, seed)
+    every = np.arange(len(labels))
+    rest, held = inner_split(patients, labels, hold_out, seed) if hold_out else (every, every)
     a, b = inner_split(patients[rest], labels[rest], inner, seed)
     return rest[a], rest[b], held
 
@@ -176,6 +178,11 @@ def fit_model(model: str, study: Study, train: np.ndarray, val: np.ndarray, seed
         rival, _ = training.fit(model, data, train, val, p, store, seed, checkpoint=checkpoint)
         checkpoint.unlink(missing_ok=True)
     return rival
+
+def crossed_answers(model: str, study: Study, seed: int) -> np.ndarray:
+    "Probabilities (N, 3) of all of a study's nodules, each by the model that never saw its patient, in their order."
+    p, ids = study.predictions([model], (seed,)), study.dataset_for([model]).table.nodule_id
+    return p.set_index('nodule_id').loc[ids, list(PROBABILITIES)].to_numpy()
 
 def one_by_one(rival: Rival, dataset: Dataset, idx) -> np.ndarray:
     "Probabilities (n, 3), each nodule on its own, so that they do not depend on what else is in a table."
@@ -234,11 +241,11 @@ def _span_lines(seen: dict) -> list[str]:
     rows = [f'| {words} | {span(k, unit)} |' for k, (words, unit) in TRAITS.items()]
     return ['| | least to largest |', '|---|---|', *rows, f'| image axes | {", ".join(seen["orientation"])} |']
 
-def _check_words(k: dict | None) -> str:
+def _check_words(k: dict | None, whose: str = 'held-out patients') -> str:
     "What the check by halves found."
-    if not k: return 'The held-out patients are too few to check the sets by halves.'
+    if not k: return f'The {whose} are too few to check the sets by halves.'
     low, high = k['bounds']
-    return (f'In a check by halves of the held-out patients, sets asked for {k["confidence"]:.0%} held the true '
+    return (f'In a check by halves of the {whose}, sets asked for {k["confidence"]:.0%} held the true '
             f'class in {k["coverage"]:.1%} of {k["n"]} nodules (independent nodules would give '
             f'{low:.0%} to {high:.0%}), with {k["set_size"]:.2f} classes in a set; the log loss went from '
             f'{k["log_loss"]:.3f} to {k["log_loss_calibrated"]:.3f} by the temperature.')
@@ -264,17 +271,22 @@ def card(a: dict) -> str:
     "The model card, from what `model.json` says."
     n, c = a['n'], a['calibration']
     towers = '; '.join(_tower_words(kind, t) for kind, t in a['towers'].items()) or 'none'
-    data = (f'{a["source"]["caption"]}. Learnt from {n["train"]} nodules, epoch picked on {n["validation"]}, '
-            f'held out {n["held_out"]} nodules of {n["held_out_patients"]} patients; no patient is in two of these. '
-            f'Cohort `{a["cohort"]}`, seed {a["seed"]}.')
-    calibrated = (f'Temperature {c["temperature"]:.4g}, and conformal sets, from the {c["n"]} held-out nodules '
-                  f'of {c["patients"]} patients. {_check_words(c["check"])}')
+    crossed = not a['hold_out']
+    split = (f'Learnt from all {n["held_out"]} nodules of {n["held_out_patients"]} patients. Scores and calibration are '
+             'of its cross-validation: each patient by a model that learnt from others alone.' if crossed else
+             f'Learnt from {n["train"]} nodules, epoch picked on {n["validation"]}, held out {n["held_out"]} nodules of '
+             f'{n["held_out_patients"]} patients; no patient is in two of these.')
+    data = f'{a["source"]["caption"]}. {split} Cohort `{a["cohort"]}`, seed {a["seed"]}.'
+    held = f'{c["n"]} nodules of {c["patients"]} patients, out of fold' if crossed else (
+        f'{c["n"]} held-out nodules of {c["patients"]} patients')
+    calibrated = (f'Temperature {c["temperature"]:.4g}, and conformal sets, from the {held}. '
+                  f'{_check_words(c["check"], *["patients"] * crossed)}')
     title = [f'# {model_name(a["model"])}: a lung nodule model', '',
              '**Research use only. Not a medical device; not for diagnosis.**']
     return '\n'.join([
         *title, '', WHAT, '', '## Data', data, f'Frozen: {towers}.', '',
-        '## Scores on the held-out patients', 'With 95 % intervals from resampled patients.', '',
-        *_score_lines(a['metrics']), '',
+        '## Scores, cross-validated' if crossed else '## Scores on the held-out patients', 'With 95 % intervals from resampled patients.', '',
+        *_score_lines(a['metrics']), *['', a.get('chosen', '')] * ('chosen' in a), '',
         '## Calibration', calibrated, '', '## What it saw', *_span_lines(a['ranges']), '',
         '## Limits', *[SIMULATED] * a['source']['simulated'], *LIMITS, ''])
 
@@ -320,10 +332,11 @@ def _check_coverage(p, labels, patients, confidence, seed) -> dict | None:
     return found | {'bounds': list(coverage_bounds(found['n'], confidence, found['n'] // 2))}
 
 # %% ../../nbs/use/00_use.ipynb #2ed22201
-def _rivals(study: Study, rows: tuple, model: str, seed: int) -> dict[str, np.ndarray]:
+def _rivals(study: Study, rows: tuple, model: str, seed: int, hold_out: float) -> dict[str, np.ndarray]:
     "Probabilities of the held-out nodules by the majority class and by size, unless that is the model itself."
     train, val, held = rows
     others = [m for m in ('majority', 'size') if m != model]
+    if not hold_out: return {m: crossed_answers(m, study, seed) for m in others}
     return {m: one_by_one(fit_model(m, study, train, val, seed), study.dataset_for([m]), held) for m in others}
 
 def _looks(study: Study, rows: tuple) -> pd.DataFrame:
@@ -353,7 +366,7 @@ def describe(
         source=dict(name=study.source, caption=study.made_of, simulated=study.source == 'phantom'),
         n=dict(train=len(train), validation=len(val), held_out=len(held), held_out_patients=len(set(patients))),
         versions=versions(*LIBRARIES, *rival.libraries),
-        metrics=scored(_rivals(study, rows, model, seed) | {model: p}, d, held, seed),
+        metrics=scored(_rivals(study, rows, model, seed, hold_out) | {model: p}, d, held, seed),
         ranges=ranges(looks), scan_maximum_recorded=bool(looks.scan_max_abs_hu.notna().mean() > .5),
         confidence=confidence, calibration=_calibration(p, y, patients, confidence, seed))
 
@@ -383,8 +396,9 @@ def train_model(
     out: Path | str,                 # the folder to write
     model: str = 'autorad',          # a name in `MODELS`
     seed: int = 0,
-    hold_out: float = .3,            # share of the patients that calibrate and score; training never sees them
+    hold_out: float = .3,            # share of the patients that calibrate and score; 0: those of its cross-validation do
     confidence: float = .9,          # of the sets that the card reports; another may be asked of `predict`
+    chosen: str | None = None,       # how the model was chosen, for the card
 ) -> Trained:
     "Fit a model on a study's patients, and write it with its calibration, its scores and its card."
     _check_asked(model, study, hold_out, confidence)
@@ -394,8 +408,8 @@ def train_model(
     train, val, held = rows = partition(d, hold_out, study.protocol.inner_fraction, seed)
     study.refuse_seen([model], d.table.patient_id.iloc[held])
     rival = fit_model(model, study, train, val, seed)
-    p = one_by_one(rival, d, held)
-    about = describe(study, rival, model, seed, hold_out, rows, p, confidence)
+    p = one_by_one(rival, d, held) if hold_out else crossed_answers(model, study, seed)
+    about = describe(study, rival, model, seed, hold_out, rows, p, confidence) | ({'chosen': chosen} if chosen else {})
     median = _median(d, np.concatenate([train, val]))
     tested = {f'probe.{k}': v for k, v in (median | probe(rival, study.protocol, study.store, median)).items()}
     arrays = rival.state() | {'calibration.p': p, 'calibration.labels': d.labels[held]} | tested
@@ -407,7 +421,7 @@ def _write(out: Path, arrays: dict, about: dict, store: Store):
     """The three files, and the towers that were trained on this machine; `model.json`,
     with the digest of the numbers, comes last."""
     out.mkdir(parents=True, exist_ok=True); (out/'model.json').unlink(missing_ok=True)
-    for p in out.glob('tower.*'): p.unlink()  # of a model that was here before
+    for p in (*out.glob('tower.*'), *out.glob('gallery.*')): p.unlink()  # of a model that was here before
     for t in _trained_towers(about): pretraining.pack_tower(out, t, store)
     write_arrays(out/'model.safetensors', arrays)
     write_text(out/'README.md', card(about))

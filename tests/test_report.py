@@ -1,0 +1,75 @@
+"""A report on a nodule's files and the check of it, through the command line: what nobody touched passes, what somebody
+changed does not. The model reads radiomics, so nothing of torch is loaded."""
+import json
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import inside
+from autorad_lung.cases.report import TABLE
+from autorad_lung.preprocessing import consensus
+from autorad_lung.study import Study
+from autorad_lung.use.use import train_model
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory, clustered):
+    "A folder with a bottleneck on simulated nodules, and two of those that it never saw as files."
+    d = tmp_path_factory.mktemp('report')
+    study = Study(out=d, quick=True, settings='limit=60 n_folds=2', workers=1)
+    train_model(study, d/'model', 'concepts_radiomics', hold_out=.4, confidence=.8)
+    for k, name in enumerate(study.ids[:2]):
+        n = study.input.load(name)
+        affine = np.diag([-n.spacing_mm[2], -n.spacing_mm[1], n.spacing_mm[0], 1.])
+        for kind, a in ('ct', n.hu), ('mask', consensus(n.masks, .5).astype('u1')):
+            nib.save(nib.Nifti1Image(np.ascontiguousarray(a.T), affine), d/f'{kind}{k}.nii.gz')
+    return d
+
+def report(d, *args, k=0, **kw):
+    files = '--image', d/f'ct{k}.nii.gz', '--mask', d/f'mask{k}.nii.gz'
+    return inside('report', '--model', d/'model', *files, *args, **kw)
+
+def test_a_report_is_written_and_checked(files):
+    said = report(files, '--to', files/'to').stdout
+    assert {p.name for p in (files/'to').iterdir()} == {'mask0.txt', 'mask0.html', 'mask0.json', TABLE}
+    text = (files/'to'/'mask0.txt').read_text()
+    assert text.rstrip() in said and text.startswith('What this is: ') and 'simulated CT' in text.splitlines()[0]
+    assert pd.read_csv(files/'to'/TABLE, keep_default_na=False).problem.tolist() == ['']
+    checks = ('--check', files/'to'/'mask0.txt', '--check', files/'to'/'mask0.json')
+    found = json.loads(report(files, *checks, '--json').stdout)
+    assert found['ok'] and len(found['reports']) == 2
+    assert {r['scores']['logical_precision'] for r in found['reports'].values()} == {1.}
+
+def test_what_was_changed_is_found(files):
+    "A digit, a class, a hedge, a box, a sentence more and one less; another nodule's report, another confidence."
+    report(files, '--to', files/'to')
+    text, held = ((files/'to'/f'mask0.{x}').read_text() for x in ('txt', 'json'))
+    lines, boxes = text.splitlines(), json.loads(held)
+    size, scored = (next(line for line in lines if line.startswith(w)) for w in ('Size: ', 'Suspicion, as'))
+    for f in boxes['findings']: f['box'] = f['box'] and [0, 0, *f['box'][2:]]
+    spoilt = {'digit.txt': text.replace(size, size.replace('Size: ', 'Size: 1')), 'more.txt': text + 'All is well.\n',
+              'class.txt': text.replace(scored, scored.replace('benign', 'unsure')), 'less.txt': text.replace(size, ''),
+              'box.json': json.dumps(boxes), 'digit.json': held.replace(size, size.replace('Size: ', 'Size: 1'))}
+    assert all(changed not in (text, held) for changed in spoilt.values())
+    for name, changed in spoilt.items(): (files/name).write_text(changed)
+    checks = [x for name in [*spoilt, 'to/mask0.txt'] for x in ('--check', files/name)]
+    r = report(files, *checks, '--json', check=False)
+    found = {name.rpartition('/')[2]: c['ok'] for name, c in json.loads(r.stdout)['reports'].items()}
+    assert r.returncode == 1 and found == dict.fromkeys(spoilt, False) | {'mask0.txt': True}
+    for k, *more in (1, []), (0, ['--confidence', .6]):
+        r = report(files, '--check', files/'to'/'mask0.txt', *sum(more, []), k=k, check=False)
+        assert r.returncode == 1 and 'does not pass' in r.stdout
+    r = report(files, '--check', files/'none.txt', check=False)
+    assert r.returncode == 2 and 'none.txt' in r.stderr and 'Traceback' not in r.stderr
+
+def test_of_a_table_each_nodule_has_its_report_or_its_reason(files):
+    rows = pd.DataFrame(dict(nodule_id=['a/b', 'lost', 'c'], image=['ct0.nii.gz', 'ct0.nii.gz', 'ct1.nii.gz'],
+                             mask=['mask0.nii.gz', 'gone.nii.gz', 'mask1.nii.gz']))
+    rows.to_csv(files/'new.csv', index=False)
+    both = ('report', '--model', files/'model', '--csv', files/'new.csv')
+    said = inside(*both, '--to', files/'both').stdout
+    table = pd.read_csv(files/'both'/TABLE, keep_default_na=False).set_index('nodule_id')
+    assert 'gone.nii.gz' in table.problem['lost'] and 'lost: no report' in said and table.report['a/b'] == 'a_b'
+    names = [files/'both'/f'{n}.{x}' for n in ('a_b', 'c') for x in ('txt', 'json')]
+    inside(*both, *(x for n in names for x in ('--check', n)))
+    (files/'other.txt').write_text((files/'both'/'c.txt').read_text().replace('Nodule: c.', 'Nodule: a/b.'))
+    assert inside(*both, '--check', files/'other.txt', check=False).returncode == 1

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EXTRAS', 'WORKBOOKS', 'SEPARATORS', 'LAYOUT', 'PART', 'CompanionError', 'lacking', 'installed', 'needs', 'optional',
            'read_csv', 'later', 'file_digest', 'content_key', 'versions', 'atomic', 'forsaken', 'discard', 'write_text',
-           'write_json', 'write_table', 'write_arrays', 'alone', 'cache_folder', 'compile_into', 'compiling',
+           'write_json', 'write_table', 'records', 'write_arrays', 'alone', 'cache_folder', 'compile_into', 'compiling',
            'check_layout', 'unwritable', 'Store', 'default_workers', 'pmap', 'call', 'Rows', 'foreseen', 'stage_keys',
            'row_table', 'by_name', 'Later']
 
@@ -42,7 +42,7 @@ class CompanionError(Exception):
 # %% ../nbs/00_artifacts.ipynb #7e0e2845
 EXTRAS = dict(torch='towers', transformers='towers', tokenizers='towers', huggingface_hub='towers',
               radiomics='reference', idc_index='lidc', idc_index_data='lidc', dask='cluster',
-              distributed='cluster', highdicom='dicom')   # library -> extra
+              distributed='cluster', highdicom='dicom', mcp='mcp')   # library -> extra
 
 def lacking(name: str, what: str = 'this') -> CompanionError:
     "What to tell where a library of an extra is not installed."
@@ -249,6 +249,11 @@ def write_json(path: Path, obj):
 def write_table(path: Path, df: pd.DataFrame):
     "Write a parquet table, atomically."
     with atomic(path) as tmp: df.to_parquet(tmp, index=False)
+
+# %% ../nbs/00_artifacts.ipynb #1481e669
+def records(table: pd.DataFrame) -> list[dict]:
+    "Rows of a table, for JSON: what is not a number becomes null."
+    return json.loads(table.to_json(orient='records', double_precision=15, default_handler=str))
 
 # %% ../nbs/00_artifacts.ipynb #6fccb8ab
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]):

@@ -8,16 +8,17 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
            'Format', 'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes',
            'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder', 'Image', 'Mask',
            'Table', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'Objects', 'By', 'Alike', 'Count', 'Prune', 'Older',
-           'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command',
-           'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train',
-           'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
+           'Stage', 'Root', 'Record', 'Replay', 'Painted', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK',
+           'hushed', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench',
+           'pretrain', 'towers', 'train', 'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'serve',
+           'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
-from .artifacts import CompanionError, Store, compile_into, optional
+from .artifacts import CompanionError, Store, compile_into, optional, records
 
 # %% ../nbs/09_cli.ipynb #bf7a8740
 ABOUT = """AutoRad-Lung, the companion: from radiologists' marks to tables and figures.
@@ -68,10 +69,6 @@ def hushed(quiet: bool, as_json: bool = False):
             on.enter_context(contextlib.redirect_stderr(nowhere))
             on.enter_context(contextlib.redirect_stdout(nowhere))
         yield
-
-def records(table) -> list[dict]:
-    "Rows of a table, for JSON: what is not a number becomes null."
-    return json.loads(table.to_json(orient='records', double_precision=15, default_handler=str))
 
 # %% ../nbs/09_cli.ipynb #c1312770
 def paint(text: str, colour: str, stream=None) -> str:
@@ -395,23 +392,31 @@ def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini'
 
 # %% ../nbs/09_cli.ipynb #334a257d
 Folder = Annotated[Path, typer.Option(help='folder that `train` wrote')]
+Given  = Annotated[Optional[Path], typer.Option(
+    help='folder that `train` wrote [default: the one in the package: radiomics, learnt from real CT of LIDC-IDRI]')]
 Image  = Annotated[Optional[Path], typer.Option(help='NIfTI file, or the folder of one DICOM series')]
 Mask   = Annotated[Optional[Path], typer.Option(help='NIfTI on the same grid; several nodules have labels 1, 2, 3 ...')]
 Table  = Annotated[Optional[Path], typer.Option(
     help='or a table: image, mask[, label, nodule_id, patient_id, scan_max_abs_hu, ...]')]
 Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps; `explain` has others')]
 
+def _model(folder: Path | None) -> Path:
+    "The folder that was named, or the package's."
+    from autorad_lung.use.shipped import folder as shipped
+    return folder or shipped()
+
 @command
-def predict(model: Folder, image: Image = None, mask: Mask = None, csv: Table = None,
+def predict(model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None,
             confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
             out: Annotated[Path, typer.Option(help='CSV to write')] = Path('predictions.csv'),
             maps: Maps = None, cache: CacheDir = None, workers: Workers = None):
     """Three probabilities for each new nodule, calibrated, with a set that holds the true class as often as asked,
     and with what the model never saw.
 
-    Example: `autorad-lung predict --model model --image ct.nii.gz --mask nodule.nii.gz`
+    Example: `autorad-lung predict --image ct.nii.gz --mask nodule.nii.gz`
     """
     from autorad_lung.use import use
+    model = _model(model)
     if maps is not None:
         from autorad_lung.explain import explain as room
         room.refuse_early(model)
@@ -445,7 +450,7 @@ Objects  = Annotated[Optional[Path], typer.Option('--dicom', help=(
     'folder: also the outline as a DICOM Segmentation and the numbers as a Structured Report, of a DICOM series'))]
 
 @command
-def report(model: Folder, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None, csv: Table = None,
+def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None, csv: Table = None,
            confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
            check: Check = None, dicom: Objects = None, cache: CacheDir = None, workers: Workers = None):
     """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
@@ -453,7 +458,7 @@ def report(model: Folder, to: ReportTo = Path('reports'), image: Image = None, m
 
     Example: `autorad-lung report --model model --image ct.nii.gz --mask nodule.nii.gz --to reports`
     """
-    given = dict(confidence=confidence, store=cache, workers=workers or 1)
+    model, given = _model(model), dict(confidence=confidence, store=cache, workers=workers or 1)
     if check:
         if dicom: raise CompanionError('--check writes nothing', '--dicom', 'give one of the two')
         from autorad_lung.cases import checker
@@ -475,7 +480,7 @@ Alike = Annotated[Optional[list[str]], typer.Option(
 Count = Annotated[int, typer.Option('--k', min=1, help='neighbours of each nodule')]
 
 @command
-def similar(model: Folder, image: Image = None, mask: Mask = None, csv: Table = None, by: By = 'radiomics',
+def similar(model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None, by: By = 'radiomics',
             alike: Alike = None, k: Count = 5, cache: CacheDir = None, workers: Workers = None):
     """The nodules nearest to a new one among those that a model learnt from, with the readers' opinion of each.
     The model is one that was trained with --similar.
@@ -483,7 +488,7 @@ def similar(model: Folder, image: Image = None, mask: Mask = None, csv: Table = 
     Example: `autorad-lung similar --model model --image ct.nii.gz --mask nodule.nii.gz --by attributes --alike margin`
     """
     from autorad_lung.cases import similar as room
-    rows = room.similar(model, image, mask, csv, by, alike, k, cache, workers=workers or 1)
+    rows = room.similar(_model(model), image, mask, csv, by, alike, k, cache, workers=workers or 1)
     return records(rows), room.words(rows, by)
 
 # %% ../nbs/09_cli.ipynb #f63e9d16
@@ -524,8 +529,34 @@ def doctor(out: Out = RUN, data: Data = None, preset: Preset = 'mini', cache: Ca
         found.append(f)
         if title is not f.needed: title = f.needed; typer.echo('Needed by the run:' if title else '\nGood to have:')
         typer.echo('  ' + checks.line(f, paint).replace('\n', '\n  '))
-    well = all(f.ok for f in found if f.needed)
-    return {'ok': well, 'findings': [vars(f) for f in found]}, f'\n{checks.verdict(found)}', 0 if well else 1
+    data = checks.told(found)
+    return data, f'\n{checks.verdict(found)}', 0 if data['ok'] else 1
+
+# %% ../nbs/09_cli.ipynb #b31775ac
+Root    = Annotated[Path, typer.Option(help='folder that the agent may have read; nothing in it is changed')]
+Record  = Annotated[Optional[Path], typer.Option(help='add a line for each call to this file, outside of the root')]
+Replay  = Annotated[Optional[Path], typer.Option(help='make the calls of such a file again, without an agent')]
+Painted = Annotated[Optional[Path], typer.Option('--out', help='folder for pictures, outside of the root [default: '
+                                                               'in the cache]')]
+
+@command
+def serve(root: Root, record: Record = None, replay: Replay = None, out: Painted = None, cache: CacheDir = None):
+    """Let an agent call the verbs as tools (Model Context Protocol, on standard input and output): cohort, measure,
+    predict, explain, similar, report, doctor, on files of one folder. Ends when the client hangs up. With --replay, exits with 1 where
+    a call gives another answer than it gave.
+
+    Example: `autorad-lung serve --root my_nodules --record calls.jsonl`
+    """
+    from autorad_lung.cases import serve as room
+    from autorad_lung.cases.tools import open_desk
+    desk = open_desk(root, out, cache)
+    if record and replay: raise CompanionError('both were given', '--record, --replay', 'give one of them')
+    if not replay:
+        with contextlib.redirect_stdout(sys.__stdout__): room.converse(desk, record)
+        raise typer.Exit()
+    calls, wrong = room.replay(desk, replay)
+    said = [*wrong, f'{calls} calls, {len(wrong)} differences']
+    return {'calls': calls, 'differences': wrong}, '\n'.join(said), 1 if wrong else 0
 
 # %% ../nbs/09_cli.ipynb #7be1c40b
 RunFolder = Annotated[Path, typer.Argument(help='folder that `reproduce` wrote to')]

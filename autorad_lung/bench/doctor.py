@@ -6,7 +6,7 @@
 __all__ = ['INSTALL', 'PYRADIOMICS', 'COMPILE', 'IMAGES', 'WIDTH', 'Lack', 'Finding', 'look', 'python_version', 'libraries',
            'pyradiomics', 'torch_works', 'readers_marks', 'package_folder', 'can_write', 'compile_cache',
            'notebook_kernel', 'disk', 'cache', 'images', 'weights', 'gpu', 'quarto', 'modules', 'needed_checks',
-           'other_checks', 'towers_wanted', 'examine', 'line', 'verdict']
+           'other_checks', 'towers_wanted', 'examine', 'line', 'told', 'verdict']
 
 # %% ../../nbs/bench/03_doctor.ipynb #b44cc18a
 import importlib, importlib.metadata, importlib.util, json, os, platform, shutil, subprocess, sys, tempfile
@@ -214,6 +214,7 @@ def other_checks() -> list[tuple]:
         ('download', lambda: modules('idc_index'), "only to fetch LIDC-IDRI: pip install 'autorad-lung[lidc]'"),
         ('cluster', lambda: modules('dask', 'distributed'),
          "only for --scheduler: pip install 'autorad-lung[cluster]'"),
+        ('agents', lambda: modules('mcp'), "only for serve: pip install 'autorad-lung[mcp]'"),
         ('tests', lambda: modules('pytest', 'xdist', 'nbdev'), "only for make test: pip install 'autorad-lung[dev]'"),
     ]
 
@@ -261,6 +262,10 @@ def line(f: Finding, paint: Callable[[str, str], str] = lambda text, colour: tex
     return f'{mark}  {f.name:<{WIDTH}}  {f.found}' + ('' if f.ok else f'\n{"":{WIDTH + 8}}{f.remedy}')
 
 WIDTH = 47   # the longest name is that of a repository of weights
+
+def told(findings: list[Finding]) -> dict:
+    "All findings as data, and whether all that a run needs is here."
+    return {'ok': all(f.ok for f in findings if f.needed), 'findings': [asdict(f) for f in findings]}
 
 def verdict(findings: list[Finding]) -> str:
     "One sentence for the end."

@@ -142,9 +142,9 @@ def _alike(neighbours: list[dict]) -> dict:
 def _model(t: Trained) -> dict:
     a = t.about
     found = next((m for m in a['metrics'] if (m['model'], m['score']) == (a['model'], 'macro_auc')), None)
-    known = found is not None and found['estimate'] is not None
-    scores = {f'about:auc{end}': found[k] for end, k in (('', 'estimate'), (':low', 'low'), (':high', 'high'))}\
-        if known else {}
+    ends = {'': 'estimate', ':low': 'low', ':high': 'high'}
+    known = found is not None and all(found[k] is not None for k in ends.values())
+    scores = {f'about:auc{end}': found[k] for end, k in ends.items()} if known else {}
     ct = 'simulated CT (for testing software only)' if a['source']['simulated'] else 'CT'
     n = {'about:learnt': a['n']['train'] + a['n']['validation'], 'about:calibrated': a['calibration']['n']}
     return {'about:model': model_name(a['model']), 'about:ct': ct} | n | scores
@@ -188,7 +188,7 @@ def cases_of_files(
     ids, parts = source.rows.index.tolist(), asks(t.rival) | {'radiomics'}
     data, pictures, failed = assemble(source, ids, t.protocol, parts, t.store, **parallel)
     good = data.table.nodule_id.tolist()
-    near = beside(model, data) if neighbours is None else neighbours
+    near = beside(model, data) if neighbours is None and good else neighbours or {}
     looks = trait_rows(source, good, t.protocol.consensus, t.store, **parallel) if good else None
     return {n: case_of(t, data, pictures, i, looks.loc[n].to_dict(), confidence, near.get(n))
             for i, n in enumerate(good)}, failed

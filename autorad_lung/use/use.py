@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['views', 'pretraining', 'TRAITS', 'READABLE', 'USABLE', 'ABOUT', 'FORMAT', 'LIBRARIES', 'SCORES', 'WHAT', 'SIMULATED',
-           'LIMITS', 'KEPT', 'FIELDS', 'AGAIN', 'TRAIN', 'CALIBRATED', 'ANSWERS', 'LEADS_TO', 'traits', 'trait_rows',
-           'ranges', 'outside', 'asks', 'assemble', 'partition', 'fit_model', 'crossed_answers', 'one_by_one', 'scored',
-           'probe', 'about_towers', 'card', 'Trained', 'check_folder', 'describe', 'train_model', 'read_about',
-           'load_model', 'attributes_of', 'refuse_all', 'opened', 'predict', 'words']
+           'LIMITS', 'KEPT', 'FIELDS', 'AGAIN', 'TRAIN', 'CALIBRATED', 'ANSWERS', 'LEADS_TO', 'FIRST', 'traits',
+           'trait_rows', 'ranges', 'outside', 'asks', 'assemble', 'partition', 'fit_model', 'crossed_answers',
+           'one_by_one', 'scored', 'probe', 'about_towers', 'card', 'Trained', 'check_folder', 'describe',
+           'train_model', 'read_about', 'load_model', 'attributes_of', 'refuse_all', 'opened', 'predict', 'words']
 
 # %% ../../nbs/use/00_use.ipynb #69395117
 import dataclasses, json
@@ -601,6 +601,8 @@ def predict(
     return rows
 
 # %% ../../nbs/use/00_use.ipynb #5a051dc3
+FIRST = "Readers' suspicion as seen on CT, not cancer."     # of every answer
+
 def _words(r: dict) -> str:
     if r['problem']: return f'{r["nodule_id"]}: not predicted. {r["problem"]}'
     numbers = ', '.join(f'{c} {r[f"calibrated_{c}"]:.2f} (raw {r[f"p_{c}"]:.2f})' for c in CLASSES)
@@ -616,4 +618,4 @@ def _words(r: dict) -> str:
 
 def words(rows: pd.DataFrame) -> str:
     "What `predict` gave, for reading."
-    return '\n'.join([*map(_words, rows.to_dict('records')), 'Research use only: not for diagnosis.'])
+    return '\n'.join([FIRST, *map(_words, rows.to_dict('records')), 'Research use only: not for diagnosis.'])

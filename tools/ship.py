@@ -11,7 +11,7 @@ from autorad_lung.cases.similar import keep
 from autorad_lung.study import Study
 from autorad_lung.use.shipped import ship
 
-def main(data: str, folder: str = str(ROOT/'autorad_lung'/'use'/'shipped'), run: str = 'runs/shipped'):
+def main(data: str, folder: str = str(ROOT/'autorad_lung'/'use'/'model'), run: str = 'runs/shipped'):
     study = Study(source='nifti', data=data, out=run)
     trained = ship(study, folder)
     keep(study, trained, folder)

@@ -54,7 +54,7 @@ def ship(study: Study, out: Path | str) -> Trained:
 # %% ../../nbs/use/01_shipped.ipynb #dc4d02c2
 def folder() -> Path:
     "The folder of the model that comes with the package."
-    found = Path(str(files('autorad_lung')))/'use'/'shipped'
+    found = Path(str(files('autorad_lung')))/'use'/'model'
     if (found/'model.json').is_file(): return found
     raise CompanionError('the model that comes with the package is not there', found,
                          'install the package again, or name a model with --model')

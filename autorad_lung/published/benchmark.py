@@ -176,4 +176,5 @@ def open_cohort(name: str = DEFAULT) -> Cohort:
 def cohort_table() -> pd.DataFrame:
     "All cohorts: name, readers, merged, the rule, and how many nodules of how many patients, by class."
     names = ('readers', 'merged', 'mean_score', 'nodules', 'patients', *CLASSES)
-    return pd.DataFrame([{'cohort': k} | {n: c[n] for n in names} for k, c in manifest()['cohorts'].items()])
+    counts = manifest()['cohorts']
+    return pd.DataFrame([{'cohort': k} | {n: counts[k][n] for n in names} for k in COHORTS])

@@ -6,12 +6,12 @@
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
            'Written', 'Jobs', 'PLAIN', 'Models', 'Predictions', 'InCohort', 'Partial', 'ScoreOut', 'Resamples',
-           'Reference', 'File', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch', 'Convert', 'ModelOut',
-           'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'To', 'Method', 'Prune',
-           'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint',
-           'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'benchmark', 'download', 'bench',
-           'pretrain', 'towers', 'train', 'predict', 'explain', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail',
-           'main']
+           'Reference', 'File', 'Named', 'Matched', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
+           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'To',
+           'Method', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed',
+           'records', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'benchmark', 'match',
+           'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain', 'cache', 'doctor', 'verify',
+           'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -273,6 +273,26 @@ def benchmark(cohort: InCohort = None, out: File = None, reference: Reference = 
     data = {k: about[k] for k in ('rules', 'faults', 'data')} | ({'file': str(out)} if out else {})
     said = f'{about["name"]}\n{text}{wrote}\nOf {about["data"]}'
     return {'benchmark': about['name'], 'cohorts': records(listed)} | data, said
+
+# %% ../nbs/09_cli.ipynb #df9c859b
+Named   = Annotated[Path, typer.Argument(metavar='TABLE', help=(
+    'CSV with annotation_id; or seriesuid, coordX, coordY, coordZ (LUNA16); or patient_id, slice, row, column'))]
+Matched = Annotated[Optional[Path], typer.Option('--out', help='CSV to write: the same rows, with nodule_id')]
+
+@command
+def match(table: Named, out: Matched = None, cache: CacheDir = None, workers: Workers = None):
+    """Say which nodule of LIDC-IDRI each row of somebody's table is, and which rows are none.
+
+    Example: `autorad-lung match annotations.csv --out matched.csv`
+    """
+    from autorad_lung.artifacts import write_text
+    from autorad_lung.cohort.cohort import lidc_nodules
+    from autorad_lung.published import match as room
+    given = room.read_names(table)
+    found = room.match(given, lidc_nodules(Store(cache), workers or 1))
+    if out: write_text(out, found.to_csv(index=False, lineterminator='\n'))
+    rows = [{'file_row': int(k)} | r for k, r in zip(found.index, records(found[['nodule_id', 'way']]))]
+    return rows, room.words(found) + f'\n{out}' * bool(out)
 
 # %% ../nbs/09_cli.ipynb #1956e940
 @command

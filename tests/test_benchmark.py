@@ -22,7 +22,7 @@ def scores_of(told: dict, model: str) -> list:
     return [[s[k] for k in ('metric', 'estimate', 'low', 'high', 'n')] for s in told['scores'] if s['model'] == model]
 
 def test_a_reference_row_comes_back(tmp_path, row='radiomics_l2', cohort='4-unsure-open'):
-    "Written by one command, scored by the other: its own numbers, to the last digit (all rows: nbs/published/06_score)."
+    "Written by one command, scored by the other: its own numbers, to the last digit (all rows: 06_score)."
     path = tmp_path/'theirs.csv'
     inside('benchmark', '--reference', row, '--cohort', cohort, '--out', path)
     pd.read_csv(path).drop(columns=['model', 'seed', 'protocol']).to_csv(path, index=False)

@@ -1,9 +1,9 @@
 """The benchmark in the package, made anew from the readers' marks: python tools/benchmark.py [--data FOLDER] [--keep]
 
 Writes autorad_lung/published/lidc3-v1: nodules, folds, labels, reference rows, ceilings, and the manifest with their
-hashes. FOLDER is real CT of LIDC's nodules (NIfTI, as `--source nifti` reads it) for the rows that read CT; without it
-these stay as they are. --keep leaves the ceilings as they are, whose resamples take minutes. Nobody's row changes by
-a new version of a library unless this is run: a change of a cohort, label or fold is another version of the benchmark."""
+hashes. FOLDER is real CT of LIDC's nodules (NIfTI, as `--source nifti` reads it) for the rows that read CT; without
+it these stay as they are. --keep leaves the ceilings as they are, whose resamples take minutes. Another
+cohort, label or fold is another version of the benchmark."""
 import argparse, sys
 from pathlib import Path
 

@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Marks', 'Given', 'Outline', 'Params', 'Single',
-           'Format', 'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes',
-           'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder', 'Image', 'Mask',
-           'Table', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'Objects', 'By', 'Alike', 'Count', 'Prune', 'Older',
-           'Stage', 'Root', 'Record', 'Replay', 'Painted', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK',
-           'hushed', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench',
-           'pretrain', 'towers', 'train', 'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'serve',
-           'verify', 'shared', 'told', 'fail', 'main']
+           'Format', 'Written', 'Jobs', 'PLAIN', 'Models', 'Predictions', 'InCohort', 'Partial', 'ScoreOut',
+           'Resamples', 'Reference', 'File', 'Named', 'Matched', 'BENCHES', 'Objective', 'Without', 'Steps',
+           'SameBytes', 'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder',
+           'Image', 'Mask', 'Table', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'Objects', 'By', 'Alike', 'Count',
+           'Prune', 'Older', 'Stage', 'Root', 'Record', 'Replay', 'Painted', 'RunFolder', 'Against', 'Version', 'ROOM',
+           'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score',
+           'benchmark', 'match', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain', 'report',
+           'similar', 'cache', 'doctor', 'serve', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -223,23 +224,91 @@ def radiomics(given: Given, mask: Outline = None, params: Params = None, setting
 PLAIN  = ('majority', 'size', 'radiomics_l2', 'radiomics_l1', 'forest')
 Models = Annotated[Optional[list[str]], typer.Option(
     '--model', help=f'one model, such as autorad; may be given again [default: {", ".join(PLAIN)}]')]
+Predictions = Annotated[Optional[Path], typer.Argument(metavar='[PREDICTIONS]', help='a CSV, for the benchmark')]
+InCohort = Annotated[Optional[str], typer.Option(
+    '--cohort', help='of the benchmark, as `autorad-lung benchmark` lists them [default: 3-unsure-closed]')]
+Partial  = Annotated[bool, typer.Option('--partial', help='with PREDICTIONS: nodules may be missing; the row says so')]
+ScoreOut = Annotated[Optional[Path], typer.Option(
+    '--out', help='folder for results [default: runs/phantom; with PREDICTIONS: nothing is written]')]
+Resamples = Annotated[int, typer.Option(min=50, help='with PREDICTIONS: of patients, for intervals and tests')]
+
+def _score_file(predictions, cohort, partial, resamples, out, trains):
+    "A file of predictions beside the benchmark's reference rows: data and text."
+    from autorad_lung.published import score as room
+    if trains:
+        raise CompanionError('nothing is trained where a file of predictions is named',
+                             '--model, --source, --data, --set', 'leave them out')
+    found = room.score_file(predictions, cohort, partial, resamples)
+    paths = room.write_scored(found, out) if out else {}
+    tables = {k: records(getattr(found, k)) for k in room.TABLES}
+    text = '\n'.join([room.words(found), *(f'{k}: {v}' for k, v in paths.items())])
+    return {'row': room.json_row(found)} | tables | {'files': {k: str(v) for k, v in paths.items()}}, text
 
 @command
-def score(model: Models = None, source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = RUN,
-          set_: Settings = None, quick: Quick = False, workers: Workers = None, scheduler: Scheduler = None,
+def score(predictions: Predictions = None, model: Models = None, source: Source = 'phantom', data: Data = None,
+          preset: Preset = 'mini', out: ScoreOut = None, set_: Settings = None, quick: Quick = False,
+          workers: Workers = None, scheduler: Scheduler = None,
           seeds: Annotated[int, typer.Option(min=1, help='cross-validations, each with other first values')] = 1,
-          cache: CacheDir = None):
-    """Cross-validate models by name and print their scores, with intervals over patients.
-    Size, radiomics and forest need no torch.
+          cohort: InCohort = None, partial: Partial = False, resamples: Resamples = 2000, cache: CacheDir = None):
+    """Score a file of predictions (nodule_id, p_benign, p_unsure, p_malignant) on the benchmark of LIDC-IDRI; or, where
+    none is named, cross-validate models by name. Size, radiomics and forest need no torch.
+
+    Example: `autorad-lung score mine.csv --cohort 3-unsure-closed --out scored`
 
     Example: `autorad-lung score --model size --model forest --source nifti --data my_nodules --out runs/mine`
     """
-    study = _study(source, data, preset, out, set_, quick, workers, scheduler, cache)
+    if not predictions and (cohort or partial):
+        raise CompanionError('no file of predictions was named', '--cohort, --partial', 'name one')
+    trains = model or data or set_ or source != 'phantom'
+    if predictions: return _score_file(predictions, cohort, partial, resamples, out, trains)
+    study = _study(source, data, preset, out or RUN, set_, quick, workers, scheduler, cache)
     from autorad_lung.metrics import format_table
     from autorad_lung.study import write_scores
     found, paths = write_scores(study, list(dict.fromkeys(model or PLAIN)), tuple(range(seeds)))
     said = [format_table(found).to_string(), '', *(f'{k}: {v}' for k, v in paths.items())]
     return {'scores': records(found)} | {f'{k} table': str(v) for k, v in paths.items()}, '\n'.join(said)
+
+# %% ../nbs/09_cli.ipynb #8061e07a
+Reference = Annotated[Optional[str], typer.Option(
+    help='write this row of predictions instead: majority, size, one_reader, radiomics_l2 or autorad')]
+File = Annotated[Optional[Path], typer.Option('--out', help='CSV to write: nodules of the cohort, fold, label')]
+
+@command
+def benchmark(cohort: InCohort = None, out: File = None, reference: Reference = None):
+    """List the cohorts of the benchmark of LIDC-IDRI with their counts, and write one of them to a file.
+
+    Example: `autorad-lung benchmark --cohort 4-unsure-closed --out nodules.csv`
+    """
+    from autorad_lung.artifacts import write_text
+    from autorad_lung.published import benchmark as room, references
+    listed, chosen = room.cohort_table(), room.open_cohort(cohort or room.DEFAULT)
+    if reference and not out: raise CompanionError('there is no file to write to', '--reference', 'name one with --out')
+    if out: write_text(out, room.as_csv(references.reference(reference, chosen) if reference else chosen.table))
+    about, text = room.manifest(), listed.to_string(index=False)
+    wrote = f'\n\n{out}: {reference or chosen.words}' if out else ''
+    data = {k: about[k] for k in ('rules', 'faults', 'data')} | ({'file': str(out)} if out else {})
+    said = f'{about["name"]}\n{text}{wrote}\nOf {about["data"]}'
+    return {'benchmark': about['name'], 'cohorts': records(listed)} | data, said
+
+# %% ../nbs/09_cli.ipynb #df9c859b
+Named   = Annotated[Path, typer.Argument(metavar='TABLE', help=(
+    'CSV with annotation_id; or seriesuid, coordX, coordY, coordZ (LUNA16); or patient_id, slice, row, column'))]
+Matched = Annotated[Optional[Path], typer.Option('--out', help='CSV to write: the same rows, with nodule_id')]
+
+@command
+def match(table: Named, out: Matched = None, cache: CacheDir = None, workers: Workers = None):
+    """Say which nodule of LIDC-IDRI each row of somebody's table is, and which rows are none.
+
+    Example: `autorad-lung match annotations.csv --out matched.csv`
+    """
+    from autorad_lung.artifacts import write_text
+    from autorad_lung.cohort.cohort import lidc_nodules
+    from autorad_lung.published import match as room
+    given = room.read_names(table)
+    found = room.match(given, lidc_nodules(Store(cache), workers or 1))
+    if out: write_text(out, found.to_csv(index=False, lineterminator='\n'))
+    rows = [{'file_row': int(k)} | r for k, r in zip(found.index, records(found[['nodule_id', 'way']]))]
+    return rows, room.words(found) + f'\n{out}' * bool(out)
 
 # %% ../nbs/09_cli.ipynb #1956e940
 @command

@@ -519,7 +519,8 @@ Objects  = Annotated[Optional[Path], typer.Option('--dicom', help=(
     'folder: also the outline as a DICOM Segmentation and the numbers as a Structured Report, of a DICOM series'))]
 
 @command
-def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None, csv: Table = None,
+def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None,
+           csv: Table = None,
            confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
            check: Check = None, dicom: Objects = None, cache: CacheDir = None, workers: Workers = None):
     """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
@@ -611,7 +612,8 @@ Painted = Annotated[Optional[Path], typer.Option('--out', help='folder for pictu
 @command
 def serve(root: Root, record: Record = None, replay: Replay = None, out: Painted = None, cache: CacheDir = None):
     """Let an agent call the verbs as tools (Model Context Protocol, on standard input and output): cohort, measure,
-    predict, explain, similar, report, doctor, on files of one folder. Ends when the client hangs up. With --replay, exits with 1 where
+    predict, explain, similar, report, doctor, on files of one folder. Ends when the client hangs up. With --replay,
+    exits with 1 where
     a call gives another answer than it gave.
 
     Example: `autorad-lung serve --root my_nodules --record calls.jsonl`

@@ -69,7 +69,8 @@ def test_neighbours_and_a_report_of_each_nodule(run, browser):
     browser.open(run/'report'/'explorer.html')
     near = browser.js('[...document.querySelectorAll("#near .thumb")].map(e => +e.dataset.i)')
     like = browser.js('D.like')
-    assert near == like['near']['at'][0] and browser.js('document.getElementById("card").textContent') == like['near']['card'][0]
+    card = browser.js('document.getElementById("card").textContent')
+    assert near == like['near']['at'][0] and card == like['near']['card'][0]
     said = browser.js('[...document.querySelectorAll("#report p")].map(e => e.textContent)')
     assert len(said) == len(like['said'][0]) > 8 and 'not of cancer' in said[0] and 'simulated CT' in said[0]
     frame = 'document.querySelector("#outlines .box")'
@@ -78,7 +79,8 @@ def test_neighbours_and_a_report_of_each_nodule(run, browser):
                                  f'"{event}", {{bubbles: true}}))')
     point('mouseover')
     box = browser.js('document.querySelector("#report p[data-box]").dataset.box.split(",").map(Number)')
-    drawn = browser.js(f'["y", "x", "height", "width"].map(a => +{frame}.getAttribute(a) * D.like.side / (D.crop * D.unit))')
+    drawn = browser.js(f'["y", "x", "height", "width"].map(a => +{frame}.getAttribute(a)'
+                       ' * D.like.side / (D.crop * D.unit))')
     assert np.allclose(drawn, [box[0], box[1], box[2] - box[0], box[3] - box[1]])
     point('mouseout')
     assert browser.js(f'{frame} === null')

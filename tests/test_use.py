@@ -202,8 +202,9 @@ def test_a_plain_model_is_trained_and_asked_without_torch(tree, plain):
     neighbours_are_found(tree, tree/'plain')
 
 def neighbours_are_found(tree, folder):
-    "Of the nodules that the model learnt from, whoever is asked; other numbers, another model and no gallery are refused."
-    ask = lambda folder, *more: inside('similar', '--model', folder, '--csv', tree/'new.csv', '--json', *more, check=False)
+    "Of the nodules that the model learnt from, whoever is asked; other numbers, another model, no gallery are refused."
+    def ask(folder, *more):
+        return inside('similar', '--model', folder, '--csv', tree/'new.csv', '--json', *more, check=False)
     rows = pd.DataFrame(json.loads(ask(folder, '--k', 3).stdout))
     known, new = (pd.read_csv(tree/f).set_index('nodule_id') for f in ('nodules.csv', 'new.csv'))
     assert list(rows.nodule_id) == list(np.repeat(new.index, 3)) and set(rows.neighbour) <= set(known.index)

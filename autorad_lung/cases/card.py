@@ -44,7 +44,8 @@ def cues(gallery: Gallery, dataset: Dataset, idx, by: str = 'radiomics') -> pd.D
     counts = np.stack([(label == c).sum(1) for c in range(3)], 1)
     most = counts == counts.max(1, keepdims=True)
     said = [CLASSES[m.argmax()] if m.sum() == 1 else '' for m in most]
-    found = dict(nodule_id=dataset.table.nodule_id.iloc[idx].to_numpy(), distance=d.mean(1), farthest=d.max(1, initial=0))
+    names = dataset.table.nodule_id.iloc[idx].to_numpy()
+    found = dict(nodule_id=names, distance=d.mean(1), farthest=d.max(1, initial=0))
     found |= dict(zip(CLASSES, counts.T / k)) | dict(entropy=entropy(counts, axis=1) / np.log(3), said=said)
     found |= dict(agreement=_pairs(counts), crowding=crowding(d.mean(1), others))
     return pd.DataFrame(found)[CUES]

@@ -111,7 +111,7 @@ def distances(gallery: Gallery, way: str, z: np.ndarray, others: np.ndarray | No
     """Places (n, k) -> their distances (n, N) from the gallery, or from `others` (N, k): spreads of the gallery's
     diameters (log) or subspaces, else 1 - cosine. `alike`: the attributes that count."""
     if alike and way != 'attributes':
-        raise CompanionError(f'{way} has no attributes to choose from', 'alike', "leave it out, or take by='attributes'")
+        raise CompanionError(f'{way} has no attributes to choose from', 'alike', "leave it out; by='attributes' has")
     g = gallery.arrays(way)['gallery'] if others is None else others
     if way not in BY_DISTANCE: return 1 - z @ g.T
     w = _weights(gallery, alike) if way == 'attributes' else 1.
@@ -119,12 +119,13 @@ def distances(gallery: Gallery, way: str, z: np.ndarray, others: np.ndarray | No
 
 NEAR = ['nodule_id', 'rank', 'neighbour', 'patient_id', 'label', 'diameter_mm', 'distance', 'cosine']
 
+def _most(far: np.ndarray) -> int: return int(np.isfinite(far).sum(1).min(initial=far.shape[1]))
+
 def nearest(gallery: Gallery, far: np.ndarray, patients, k: int) -> np.ndarray:
     "Distances (n, N) -> the k nearest of other patients (n, k), the nearest first; a `CompanionError` for too few."
     far = np.where(gallery.who.patient_id.to_numpy()[None] == np.asarray(patients)[:, None], np.inf, far)
-    if k < 1 or (left := np.isfinite(far).sum(1).min(initial=len(gallery.who))) < k:
-        raise CompanionError(f'{k} neighbours were asked for, of {max(0, left) if k > 0 else "any"} that there are', 'k',
-                             'ask for fewer, and for one at least')
+    if not 1 <= k <= _most(far):
+        raise CompanionError(f'{k} neighbours were asked for', 'k', f'ask for 1 to {max(0, _most(far))}')
     return np.argsort(far, axis=1, kind='stable')[:, :k]
 
 K, PARTS = 8, 8      # neighbours on a card, and the parts of a gallery
@@ -198,14 +199,15 @@ def _alike(label, ratings, labels, others) -> tuple[np.ndarray, np.ndarray]:
     return labels == label, np.where(known.any(1), np.nansum(gap, 1) / known.sum(1).clip(1), np.nan)
 
 def how_alike(data: Dataset, found: dict, t: pd.DataFrame | None) -> pd.DataFrame:
-    """`near_all`'s table, or None for chance -> nodule_id, patient_id and `SCORED`, a row a nodule of the dataset. `gap`
-    is NaN where nobody scored the attributes."""
+    """`near_all`'s table, or None for chance -> nodule_id, patient_id and `SCORED`, a row a nodule of the dataset.
+    `gap` is NaN where nobody scored the attributes."""
     ratings = np.full((len(data.table), len(ATTRIBUTES)), np.nan) if data.attributes is None else data.attributes
     chosen = {} if t is None else {i: g.neighbour.tolist() for i, g in t.groupby('nodule_id', sort=False)}
     index = {f: pd.Index(g.who.nodule_id) for f, g in found.items()}
     def one(i, r):
         g = found[r.fold]
-        at = g.who.patient_id.to_numpy() != r.patient_id if t is None else index[r.fold].get_indexer(chosen[r.nodule_id])
+        if t is None: at = g.who.patient_id.to_numpy() != r.patient_id
+        else: at = index[r.fold].get_indexer(chosen[r.nodule_id])
         same, gap = _alike(r.label, ratings[i], g.who.label.to_numpy()[at], g.ratings[at])
         first = same.mean() if t is None else float(same[0])
         return dict(nodule_id=r.nodule_id, patient_id=r.patient_id, precision=same.mean(), first=first,

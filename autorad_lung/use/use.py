@@ -267,16 +267,19 @@ LIMITS = [
     'inside them there is no guarantee either.',
 ]
 
+def _split_words(n: dict, crossed: bool) -> str:
+    "Who was learnt from, and who was not."
+    each = f'{n["held_out"]} nodules of {n["held_out_patients"]} patients'
+    if crossed: return (f'Learnt from all {each}. Scores and calibration are of its cross-validation: each patient by a '
+                        'model that learnt from others alone.')
+    return (f'Learnt from {n["train"]} nodules, epoch picked on {n["validation"]}, held out {each}; no patient is in two '
+            'of these.')
+
 def card(a: dict) -> str:
     "The model card, from what `model.json` says."
-    n, c = a['n'], a['calibration']
+    c, crossed = a['calibration'], not a['hold_out']
     towers = '; '.join(_tower_words(kind, t) for kind, t in a['towers'].items()) or 'none'
-    crossed = not a['hold_out']
-    split = (f'Learnt from all {n["held_out"]} nodules of {n["held_out_patients"]} patients. Scores and calibration are '
-             'of its cross-validation: each patient by a model that learnt from others alone.' if crossed else
-             f'Learnt from {n["train"]} nodules, epoch picked on {n["validation"]}, held out {n["held_out"]} nodules of '
-             f'{n["held_out_patients"]} patients; no patient is in two of these.')
-    data = f'{a["source"]["caption"]}. {split} Cohort `{a["cohort"]}`, seed {a["seed"]}.'
+    data = f'{a["source"]["caption"]}. {_split_words(a["n"], crossed)} Cohort `{a["cohort"]}`, seed {a["seed"]}.'
     held = f'{c["n"]} nodules of {c["patients"]} patients, out of fold' if crossed else (
         f'{c["n"]} held-out nodules of {c["patients"]} patients')
     calibrated = (f'Temperature {c["temperature"]:.4g}, and conformal sets, from the {held}. '
@@ -285,7 +288,8 @@ def card(a: dict) -> str:
              '**Research use only. Not a medical device; not for diagnosis.**']
     return '\n'.join([
         *title, '', WHAT, '', '## Data', data, f'Frozen: {towers}.', '',
-        '## Scores, cross-validated' if crossed else '## Scores on the held-out patients', 'With 95 % intervals from resampled patients.', '',
+        '## Scores, cross-validated' if crossed else '## Scores on the held-out patients',
+        'With 95 % intervals from resampled patients.', '',
         *_score_lines(a['metrics']), *['', a.get('chosen', '')] * ('chosen' in a), '',
         '## Calibration', calibrated, '', '## What it saw', *_span_lines(a['ranges']), '',
         '## Limits', *[SIMULATED] * a['source']['simulated'], *LIMITS, ''])
@@ -396,7 +400,7 @@ def train_model(
     out: Path | str,                 # the folder to write
     model: str = 'autorad',          # a name in `MODELS`
     seed: int = 0,
-    hold_out: float = .3,            # share of the patients that calibrate and score; 0: those of its cross-validation do
+    hold_out: float = .3,            # share of the patients that calibrate and score; 0: cross-validation does
     confidence: float = .9,          # of the sets that the card reports; another may be asked of `predict`
     chosen: str | None = None,       # how the model was chosen, for the card
 ) -> Trained:

@@ -613,8 +613,7 @@ Painted = Annotated[Optional[Path], typer.Option('--out', help='folder for pictu
 def serve(root: Root, record: Record = None, replay: Replay = None, out: Painted = None, cache: CacheDir = None):
     """Let an agent call the verbs as tools (Model Context Protocol, on standard input and output): cohort, measure,
     predict, explain, similar, report, doctor, on files of one folder. Ends when the client hangs up. With --replay,
-    exits with 1 where
-    a call gives another answer than it gave.
+    exits with 1 where a call gives another answer than it gave.
 
     Example: `autorad-lung serve --root my_nodules --record calls.jsonl`
     """

@@ -40,8 +40,8 @@ def told(name: str, answers: pd.DataFrame, picked: dict, candidates: tuple = CAN
     s = metrics.summary(answers, n_boot=2000).set_index('metric')
     score = lambda k: '{:.3f} ({:.3f} to {:.3f})'.format(*s.loc[k, ['estimate', 'low', 'high']])
     kinds = {m: list(picked.values()).count(m) for m in dict.fromkeys(picked.values())}
-    return (f'Chosen among {len(candidates)} models of radiomics ({"; ".join(map(model_name, candidates))}) by log loss '
-            f'in cross-validation. The choice made anew without each fold took '
+    among = '; '.join(map(model_name, candidates))
+    return (f'Chosen among {len(candidates)} models of radiomics ({among}) by log loss in cross-validation. The choice made anew without each fold took '
             f'{", ".join(f"{model_name(m)} in {k}" for m, k in kinds.items())} of {len(picked)} folds, and so scored: '
             f'accuracy {score("accuracy")}, balanced accuracy {score("balanced_accuracy")}, '
             f'macro AUC {score("macro_auc")}, log loss {score("log_loss")}.')

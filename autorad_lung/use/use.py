@@ -270,10 +270,10 @@ LIMITS = [
 def _split_words(n: dict, crossed: bool) -> str:
     "Who was learnt from, and who was not."
     each = f'{n["held_out"]} nodules of {n["held_out_patients"]} patients'
-    if crossed: return (f'Learnt from all {each}. Scores and calibration are of its cross-validation: each patient by a '
-                        'model that learnt from others alone.')
-    return (f'Learnt from {n["train"]} nodules, epoch picked on {n["validation"]}, held out {each}; no patient is in two '
-            'of these.')
+    if crossed: return (f'Learnt from all {each}. Scores and calibration are of its cross-validation: each patient by '
+                        'a model that learnt from others alone.')
+    return (f'Learnt from {n["train"]} nodules, epoch picked on {n["validation"]}, held out {each}; no patient is in '
+            'two of these.')
 
 def card(a: dict) -> str:
     "The model card, from what `model.json` says."

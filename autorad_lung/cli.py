@@ -6,11 +6,11 @@
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
            'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
            'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
-           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Maps', 'To',
-           'Method', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed',
-           'records', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'download', 'bench',
-           'pretrain', 'towers', 'train', 'predict', 'explain', 'cache', 'doctor', 'verify', 'shared', 'told', 'fail',
-           'main']
+           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Series',
+           'Above', 'Laid', 'Maps', 'To', 'Method', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version',
+           'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce', 'cohort', 'extract',
+           'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain', 'cache',
+           'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -369,17 +369,29 @@ def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini'
 
 # %% ../nbs/09_cli.ipynb #334a257d
 Folder = Annotated[Path, typer.Option(help='folder that `train` wrote')]
-Image  = Annotated[Optional[Path], typer.Option(help='NIfTI file, or the folder of one DICOM series')]
-Mask   = Annotated[Optional[Path], typer.Option(help='NIfTI on the same grid; several nodules have labels 1, 2, 3 ...')]
+Image  = Annotated[Optional[Path], typer.Option(
+    help='the folder of one DICOM series, or a file: NIfTI, NRRD, MetaImage, enhanced CT, ZIP')]
+Mask   = Annotated[Optional[Path], typer.Option(help=(
+    'a file on the same grid (NIfTI, NRRD, MetaImage; several nodules have labels 1, 2, 3 ...), '
+    'a DICOM Segmentation or RTSTRUCT'))]
 Table  = Annotated[Optional[Path], typer.Option(
-    help='or a table: image, mask[, label, nodule_id, patient_id, scan_max_abs_hu, ...]')]
+    help='or a table: image, mask[, label, threshold, resample, series_uid, nodule_id, patient_id, ...]')]
+Series = Annotated[str, typer.Option('--series', help='UID of the series that is meant, where a folder holds several')]
+Above  = Annotated[Optional[float], typer.Option('--threshold', help='of a soft mask: from which value on a voxel is in')]
+Laid   = Annotated[str, typer.Option('--resample', help='nearest: lay a mask of another grid on the image')]
 Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps; `explain` has others')]
+
+def _how(series: str, threshold: float | None, resample: str) -> dict:
+    "How files are to be read, as `Given` takes it."
+    if resample not in ('', 'nearest'): raise CompanionError(f'there is no way {resample!r}', '--resample', 'write nearest')
+    return dict(series_uid=series, threshold=float('nan') if threshold is None else threshold, resample=resample)
 
 @command
 def predict(model: Folder, image: Image = None, mask: Mask = None, csv: Table = None,
             confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
             out: Annotated[Path, typer.Option(help='CSV to write')] = Path('predictions.csv'),
-            maps: Maps = None, cache: CacheDir = None, workers: Workers = None):
+            maps: Maps = None, series: Series = '', threshold: Above = None, resample: Laid = '',
+            cache: CacheDir = None, workers: Workers = None):
     """Three probabilities for each new nodule, calibrated, with a set that holds the true class as often as asked,
     and with what the model never saw.
 
@@ -389,9 +401,10 @@ def predict(model: Folder, image: Image = None, mask: Mask = None, csv: Table = 
     if maps is not None:
         from autorad_lung.explain import explain as room
         room.refuse_early(model)
-    rows = use.predict(model, image, mask, csv, confidence, out, cache, workers=workers or 1)
+    how = _how(series, threshold, resample)
+    rows = use.predict(model, image, mask, csv, confidence, out, cache, how, workers=workers or 1)
     if maps is not None:
-        room.explain(model, maps, image, mask, csv, ['similarity'], cache, numbers=False, workers=workers or 1)
+        room.explain(model, maps, image, mask, csv, ['similarity'], cache, False, how, workers=workers or 1)
     return records(rows), f'{use.words(rows)}\n\nwritten: {out}' + (f'; maps in {maps}' if maps is not None else '')
 
 # %% ../nbs/09_cli.ipynb #24d41ff7
@@ -401,6 +414,7 @@ Method = Annotated[Optional[list[str]], typer.Option(
 
 @command
 def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: Table = None, method: Method = None,
+            series: Series = '', threshold: Above = None, resample: Laid = '',
             cache: CacheDir = None, workers: Workers = None):
     """Maps of new nodules: what of the crop the model's picture path used, by several explainers, beside a control that
     knows nothing of it. A map says what the model used, not what is there. Research use only.
@@ -408,7 +422,8 @@ def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: 
     Example: `autorad-lung explain --model model --image ct.nii.gz --mask nodule.nii.gz --to explained`
     """
     from autorad_lung.explain import explain as room
-    rows = room.explain(model, to, image, mask, csv, method, cache, workers=workers or 1)
+    how = _how(series, threshold, resample)
+    rows = room.explain(model, to, image, mask, csv, method, cache, how=how, workers=workers or 1)
     return records(rows), f'{room.words(rows)}\n\nwritten: {to}, its table: {to/room.TABLE}'
 
 # %% ../nbs/09_cli.ipynb #f63e9d16

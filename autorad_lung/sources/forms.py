@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ENGINES', 'AGAIN_ITK', 'MOST', 'UNITS', 'GROUPS', 'LARGEST', 'BESIDE_FILES', 'segmentations', 'read_itk',
-           'frame_header', 'frames', 'unpacked', 'read_zip', 'zipped_header', 'as_itk', 'laid_on', 'read_segments']
+           'frame_header', 'frames', 'unpacked', 'read_zip', 'zipped_header', 'as_itk', 'laid_on', 'read_segments',
+           'itk_pair']
 
 # %% ../../nbs/sources/08_forms.ipynb #cf13f8fa
 import contextlib, io, re, zipfile
@@ -17,7 +18,8 @@ import SimpleITK as sitk
 from ..artifacts import CompanionError, Later
 from .dicom import AGAIN, Slice, is_dicom, slice_of
 from .given import dicom_affine, first_header, read_dicom
-from .sources import IMAGES, Image, check_frame, detached, kind_of, read_image, turned, upright
+from .sources import IMAGES, OUTLINES, Image, check_frame, detached, kind_of
+from .sources import read_image, read_mask, turned, upright
 
 # %% ../../nbs/sources/08_forms.ipynb #656f8950
 ENGINES = {'NRRD': 'NrrdImageIO', 'MetaImage': 'MetaImageIO'}
@@ -170,3 +172,17 @@ def read_segments(path: Path, image: Image, threshold: float = np.nan) -> dict:
     z, y, x = image.spacing_mm
     stored = dicom_affine(head.ImageOrientationPatient, (0, 0, 0), (z, y, x))
     return {s.number: (s.label, owner[s.number], turned(s.mask, stored, image.affine)[0]) for s in found}
+
+# %% ../../nbs/sources/08_forms.ipynb #0ebf05a8
+def _is_ours(path: Path) -> bool:
+    "Whether a file is of a form that SimpleITK does not read from the one file."
+    kind = kind_of(path)
+    return kind in OUTLINES or (kind in IMAGES and kind not in ENGINES) or (path.is_file() and not path.suffix)
+
+def itk_pair(image, mask, label: int = 0) -> tuple[sitk.Image, sitk.Image] | None:
+    "Image and mask (its voxels have the label) as SimpleITK's; None where they are no paths, or SimpleITK reads both."
+    if not all(isinstance(v, (str, Path)) for v in (image, mask)): return None
+    if not any(_is_ours(Path(v)) for v in (image, mask)): return None
+    found = read_image(image)
+    inside = read_mask(Path(mask), found, label)[0]
+    return as_itk(found.a, found.affine), as_itk(inside * np.uint32(label or 1), found.affine)

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['NO_HU', 'CSV_REQUIRED', 'CSV_NUMBERS', 'READING', 'CONVERT', 'SERIES', 'UNPACK', 'MAGIC', 'ENHANCED', 'LOST',
-           'UNITS_MM', 'OBLIQUE', 'IMAGES', 'OUTLINES', 'AIR', 'PADDING', 'RESAMPLE', 'SAME_MM', 'MEASURES', 'NIFTI',
-           'SOURCES', 'Nodule', 'Source', 'padded_box', 'place', 'Phantom', 'check_scores', 'read_options', 'one_each',
-           'read_nodules_csv', 'axes_kept', 'upright', 'detached', 'files_of', 'dicom_kind', 'other_kind', 'kind_of',
-           'check_frame', 'read_nifti', 'Image', 'read_image', 'hu_faults', 'max_abs_hu', 'as_hu', 'as_mask', 'parts',
-           'mask_doubts', 'corners_apart_mm', 'turned', 'same_grid', 'read_mask', 'nodule_of', 'path_in', 'outlines_of',
-           'load_row', 'reading_of', 'in_plane_diameter_mm', 'measure', 'digest', 'digests', 'Nifti', 'open_phantom',
-           'open_nifti', 'check_source', 'open_source']
+           'UNITS_MM', 'OBLIQUE', 'IMAGES', 'OUTLINES', 'AIR', 'PADDING', 'NEVER', 'RESAMPLE', 'SAME_MM', 'MEASURES',
+           'NIFTI', 'SOURCES', 'Nodule', 'Source', 'padded_box', 'place', 'Phantom', 'check_scores', 'read_options',
+           'one_each', 'read_nodules_csv', 'axes_kept', 'upright', 'detached', 'files_of', 'dicom_kind', 'other_kind',
+           'kind_of', 'check_frame', 'read_nifti', 'Image', 'read_image', 'hu_faults', 'max_abs_hu', 'unpadded',
+           'as_hu', 'as_mask', 'parts', 'mask_doubts', 'corners_apart_mm', 'turned', 'same_grid', 'read_mask',
+           'nodule_of', 'path_in', 'outlines_of', 'load_row', 'reading_of', 'in_plane_diameter_mm', 'measure', 'digest',
+           'digests', 'Nifti', 'open_phantom', 'open_nifti', 'check_source', 'open_source']
 
 # %% ../../nbs/sources/01_sources.ipynb #82346524
 import functools, gzip, os, re, tempfile, warnings
@@ -430,6 +430,12 @@ def max_abs_hu(hu: np.ndarray) -> float:
     "Largest |HU|, where values below -1024 (padding) count as -1024."
     return float(max(-max(int(hu.min()), PADDING), int(hu.max())))
 
+NEVER = -1500   # HU: of 641 real crops none goes so low, and padding does
+
+def unpadded(hu: np.ndarray) -> np.ndarray:
+    "HU in which padding (`NEVER` and less) is -1024; the array itself where there is none."
+    return np.where(hu <= NEVER, np.int16(PADDING), hu) if hu.min() <= NEVER else hu
+
 def as_hu(a: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     "Values as int16 HU, rounded, and what to check of them; a `CompanionError` for what cannot be HU."
     certain, doubt = hu_faults(a)
@@ -534,6 +540,8 @@ def nodule_of(
 ) -> Nodule:
     "The nodule of a table's row from an image (Z, Y, X) and masks on its voxels."
     hu, doubts = as_hu(a, path)
+    if n := int((hu[np.any(masks, 0)] <= NEVER).sum()):
+        raise CompanionError(f'{n} voxels of the mask are padding ({NEVER} HU or less)', path, 'give the mask of this image')
     known = row['scan_max_abs_hu'] if 'scan_max_abs_hu' in row else np.nan
     most = None if np.isnan(known) else max(float(known), max_abs_hu(hu))
     flags = (*notes, *doubts, *mask_doubts(masks, spacing_mm))

@@ -188,7 +188,7 @@ def radiomics(given: Given, mask: Outline = None, params: Params = None, setting
     from autorad_lung.features import cases as room
     from autorad_lung.features.parameters import read_parameters
     compile_into(Store(cache).root)
-    kind, table = room.format_of(out, format_), mask is None and given.suffix.lower() == '.csv'
+    kind, table = room.format_of(out, format_), mask is None and given.suffix.lower() in ('.csv', '.xlsx')
     if mask is None and not table:
         raise CompanionError('there is no mask', given, 'give IMAGE MASK, or a CSV with the columns Image and Mask')
     p = read_parameters(params, **dict(map(room.parse_setting, setting or [])))

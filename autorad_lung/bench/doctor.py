@@ -136,7 +136,8 @@ def images(data: Path) -> str:
     and every file that it names) or for `--source lidc` (whatever layout that source finds patients in)."""
     if data.is_file(): raise Lack(f'{data} is a file, not a folder')
     if not data.is_dir(): raise Lack(f'there is no folder {data}')
-    return _table(data) if (data/'nodules.csv').is_file() else _patients(data)
+    from autorad_lung.sources.sources import table_in
+    return _table(data) if table_in(data).is_file() else _patients(data)
 
 def _table(data: Path) -> str:
     from autorad_lung.sources.sources import open_source

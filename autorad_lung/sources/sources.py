@@ -10,7 +10,7 @@ __all__ = ['NO_HU', 'CSV_REQUIRED', 'CSV_NUMBERS', 'READING', 'CONVERT', 'SERIES
            'kind_of', 'check_frame', 'read_nifti', 'Image', 'read_image', 'hu_faults', 'max_abs_hu', 'unpadded',
            'as_hu', 'as_mask', 'parts', 'mask_doubts', 'corners_apart_mm', 'turned', 'same_grid', 'read_mask',
            'nodule_of', 'path_in', 'outlines_of', 'load_row', 'reading_of', 'in_plane_diameter_mm', 'measure', 'digest',
-           'digests', 'Nifti', 'open_phantom', 'open_nifti', 'check_source', 'open_source']
+           'digests', 'table_in', 'Nifti', 'open_phantom', 'open_nifti', 'check_source', 'open_source']
 
 # %% ../../nbs/sources/01_sources.ipynb #82346524
 import functools, gzip, os, re, tempfile, warnings
@@ -620,13 +620,18 @@ def digests(paths: list[Path]) -> list[list[str]]:
 # %% ../../nbs/sources/01_sources.ipynb #67f2f6ca
 NIFTI = 2   # part of every key of a nodule from files: raise it when its voxels, masks, spacing or flags change
 
+def table_in(folder: Path) -> Path:
+    "`nodules.csv` of a folder, or `nodules.xlsx` where only that is there."
+    text, workbook = folder/'nodules.csv', folder/'nodules.xlsx'
+    return workbook if workbook.exists() and not text.exists() else text
+
 class Nifti(Source):
-    "A folder of NIfTI images and masks, with `nodules.csv`."
+    "A folder of images and masks, in any form, with `nodules.csv`."
     name, caption = 'nifti', 'Real CT (NIfTI files)'
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
-        super().__init__(read_nodules_csv(self.folder/'nodules.csv'))
+        super().__init__(read_nodules_csv(table_in(self.folder)))
         self.caption = f'Real CT ({self.folder.resolve().name}, NIfTI)'
 
     def loader(self, nodule_id: str) -> Callable[[], Nodule]:

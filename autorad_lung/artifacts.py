@@ -42,7 +42,7 @@ class CompanionError(Exception):
 # %% ../nbs/00_artifacts.ipynb #7e0e2845
 EXTRAS = dict(torch='towers', transformers='towers', tokenizers='towers', huggingface_hub='towers',
               radiomics='reference', idc_index='lidc', idc_index_data='lidc', dask='cluster',
-              distributed='cluster', openpyxl='excel')   # library -> extra
+              distributed='cluster', openpyxl='excel', highdicom='dicom')   # library -> extra
 
 def lacking(name: str, what: str = 'this') -> CompanionError:
     "What to tell where a library of an extra is not installed."

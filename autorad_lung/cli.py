@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick', 'Workers', 'Scheduler', 'AsJson', 'Quiet',
-           'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Given', 'Outline', 'Params', 'Single', 'Format',
-           'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes', 'Fetch',
-           'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table', 'Series',
-           'Above', 'Laid', 'Maps', 'To', 'Method', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against', 'Version',
-           'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce', 'cohort', 'extract',
-           'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain', 'cache',
-           'doctor', 'verify', 'shared', 'told', 'fail', 'main']
+           'CacheDir', 'RUN', 'Only', 'All', 'Parameter', 'Listing', 'Marks', 'Given', 'Outline', 'Params', 'Single',
+           'Format', 'Written', 'Jobs', 'PLAIN', 'Models', 'BENCHES', 'Objective', 'Without', 'Steps', 'SameBytes',
+           'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'Folder', 'Image', 'Mask', 'Table',
+           'Series', 'Above', 'Laid', 'Maps', 'To', 'Method', 'Prune', 'Older', 'Stage', 'RunFolder', 'Against',
+           'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'records', 'paint', 'command', 'reproduce', 'cohort',
+           'extract', 'radiomics', 'score', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain',
+           'cache', 'doctor', 'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -126,13 +126,19 @@ def reproduce(source: Source = 'phantom', data: Data = None, preset: Preset = 'm
     return {'report': str(page), **made, 'ledger': str(study.folder/'ledger.csv'), 'check': check}, '\n'.join(said)
 
 # %% ../nbs/09_cli.ipynb #5d16ca45
+Marks = Annotated[Optional[Path], typer.Option('--dicom', help=(
+    "folder: write LIDC's own marks there as DICOM objects, in place of the ledger (needs --source lidc)"))]
+
 @command
 def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini', out: Out = RUN,
-           set_: Settings = None, quick: Quick = False, workers: Workers = None, cache: CacheDir = None):
+           set_: Settings = None, quick: Quick = False, workers: Workers = None, cache: CacheDir = None,
+           dicom: Marks = None):
     """Print the cohort's ledger: how many nodules are in, by class, and why the others are not.
+    Or write every mark of LIDC as a DICOM Segmentation and a Structured Report; goes on where it stopped.
 
     Example: `autorad-lung cohort --set readers_min=1 --set edge_rule=half-down`
     """
+    if dicom is not None: return _marks(source, data, dicom, workers, cache)
     s = _study(source, data, preset, out, set_, quick, workers, None, cache)
     from autorad_lung.cohort.cohort import ledger_summary
     from autorad_lung.study import write_cohort
@@ -141,6 +147,20 @@ def cohort(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini
     folds = f'folds: {paths.get("folds", "none")}' + f' ({no_folds})' * bool(no_folds)
     shown = summary.to_string(index=False)
     return records(summary), f'{shown}\n\none row a nodule: {paths["ledger"]}; {folds}'
+
+# %% ../nbs/09_cli.ipynb #125941b3
+def _marks(source, data, out, workers, cache) -> tuple:
+    "LIDC's marks as DICOM objects: what was written, and why the rest was not."
+    from autorad_lung.artifacts import default_workers
+    from autorad_lung.cases import lidc_objects as room
+    from autorad_lung.sources.sources import check_source
+    if source != 'lidc':
+        raise CompanionError(f"these are LIDC's own marks, not those of {source}", '--dicom',
+                             'add --source lidc --data TREE')
+    check_source(source, data)
+    marks = room.write_marks(data, out, Store(cache), workers or default_workers())
+    table = room.summary(marks)
+    return records(table), f'{table.to_string(index=False)}\n\none row a mark: {out/"objects.csv"}'
 
 # %% ../nbs/09_cli.ipynb #1c532d9e
 @command

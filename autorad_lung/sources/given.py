@@ -15,11 +15,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pydicom
-from ..artifacts import CompanionError, Later, by_name, content_key, read_csv
+from ..artifacts import CompanionError, Later, content_key, read_csv
 from .dicom import dicom_files, is_beside, read_series, reading
 from .sources import CSV_NUMBERS, ENHANCED, IMAGES, NIFTI, OUTLINES, READING, Nodule, Source
 from .sources import axes_kept, digests, kind_of, load_row, one_each, path_in, read_image
-from .sources import read_options, reading_of, upright
+from .sources import read_options, read_outlines, reading_of, upright, whole
 from .sources import _numbers as numbers
 
 # %% ../../nbs/sources/05_given.ipynb #a8f41fd7
@@ -77,19 +77,22 @@ COLUMNS = ('image', 'mask', *READING, 'nodule_id', 'patient_id', *CSV_NUMBERS)
 def header_of(path: Path, series_uid: str = ''):
     "The first header of an image that is DICOM, also in an archive; None for other forms, and for what cannot be read."
     if 'sources.given:read_dicom' != IMAGES.get(kind := kind_of(path)) and kind != 'a ZIP archive': return None
-    try: return (first_header if kind != 'a ZIP archive' else forms.zipped_header)(path, series_uid)
+    try:
+        with whole(path): return (first_header if kind != 'a ZIP archive' else forms.zipped_header)(path, series_uid)
     except CompanionError: return None
 
 def thickness_mm(path: Path, series_uid: str = '') -> float:
     "SliceThickness of DICOM, mm; NaN for other forms, which have none, and for what cannot be read."
-    return float((header_of(path, series_uid) or {}).get('SliceThickness') or np.nan)
+    try:
+        with whole(path): return float((header_of(path, series_uid) or {}).get('SliceThickness') or np.nan)
+    except CompanionError: return np.nan
 
 # %% ../../nbs/sources/05_given.ipynb #f497e9df
 def labels_of(image: Path, mask: Path, threshold: float = np.nan, series_uid: str = '') -> list:
     """The label of each nodule in a mask of whatever form; [0] where there is nothing to choose, '2;5' where two outlines
     are of one nodule."""
     if (kind := kind_of(mask)) in OUTLINES:
-        found, nodules = by_name(OUTLINES[kind])(mask, read_image(image, series_uid), threshold), {}
+        found, nodules = read_outlines(mask, read_image(image, series_uid), threshold), {}
         for label, (_, nodule, _) in found.items(): nodules.setdefault(nodule, []).append(label)
         each = [k[0] if len(k) == 1 else ';'.join(map(str, k)) for k in nodules.values()]
         return each if len(found) > 1 else [0]
@@ -181,7 +184,8 @@ def orientation(path: Path, series_uid: str = '') -> str:
     "Axes in which an image is kept; '' where it cannot be read."
     try:
         head = header_of(path, series_uid)
-        if head is not None: stored = dicom_affine(head.get('ImageOrientationPatient'), (0, 0, 0), (1, 1, 1))
-        else: stored = nib.load(path).affine if kind_of(path) == '' and path.suffix else read_image(path).affine
-    except (CompanionError, OSError, nib.filebasedimages.ImageFileError): return ''
-    return axes_kept(stored)
+        with whole(path):
+            if head is not None: stored = dicom_affine(head.get('ImageOrientationPatient'), (0, 0, 0), (1, 1, 1))
+            else: stored = nib.load(path).affine if kind_of(path) == '' and path.suffix else read_image(path).affine
+            return axes_kept(stored)
+    except CompanionError: return ''

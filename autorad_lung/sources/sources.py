@@ -7,13 +7,14 @@ __all__ = ['NO_HU', 'CSV_REQUIRED', 'CSV_NUMBERS', 'READING', 'CONVERT', 'SERIES
            'UNITS_MM', 'OBLIQUE', 'IMAGES', 'OUTLINES', 'AIR', 'PADDING', 'NEVER', 'RESAMPLE', 'SAME_MM', 'MEASURES',
            'NIFTI', 'SOURCES', 'Nodule', 'Source', 'padded_box', 'place', 'Phantom', 'check_scores', 'read_options',
            'one_each', 'read_nodules_csv', 'axes_kept', 'upright', 'detached', 'files_of', 'dicom_kind', 'other_kind',
-           'kind_of', 'check_frame', 'read_nifti', 'Image', 'read_image', 'hu_faults', 'max_abs_hu', 'unpadded',
-           'as_hu', 'as_mask', 'parts', 'mask_doubts', 'corners_apart_mm', 'turned', 'same_grid', 'read_mask',
-           'nodule_of', 'path_in', 'outlines_of', 'load_row', 'reading_of', 'in_plane_diameter_mm', 'measure', 'digest',
-           'digests', 'table_in', 'Nifti', 'open_phantom', 'open_nifti', 'check_source', 'open_source']
+           'kind_of', 'check_frame', 'read_nifti', 'Image', 'whole', 'read_image', 'hu_faults', 'max_abs_hu',
+           'unpadded', 'as_hu', 'as_mask', 'parts', 'mask_doubts', 'corners_apart_mm', 'turned', 'same_grid',
+           'read_outlines', 'read_mask', 'nodule_of', 'path_in', 'outlines_of', 'load_row', 'reading_of',
+           'in_plane_diameter_mm', 'measure', 'digest', 'digests', 'table_in', 'Nifti', 'open_phantom', 'open_nifti',
+           'check_source', 'open_source']
 
 # %% ../../nbs/sources/01_sources.ipynb #82346524
-import functools, gzip, os, re, tempfile, warnings
+import contextlib, functools, gzip, os, re, tempfile, warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -396,6 +397,17 @@ OUTLINES = {   # what a mask is, if no volume -> its reader: of path, `Image`, t
     'a DICOM file (RT Structure Set)': 'sources.contours:read_structures',
     'an XML file': 'sources.contours:read_readers'}
 
+@contextlib.contextmanager
+def whole(path: Path):
+    "Whatever a library throws at a damaged file becomes a `CompanionError` that names the file."
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    except CompanionError: raise
+    except Exception as e:
+        raise CompanionError(f'is damaged ({type(e).__name__}: {str(e)[:120]})', path, 'write or download it again') from None
+
 def read_image(
     path: Path | str,
     series_uid: str = '',   # of DICOM: the series that is meant, where a folder or an archive holds several
@@ -403,7 +415,7 @@ def read_image(
     "An image in any form of `IMAGES`, or NIfTI; a `CompanionError` for what is missing, damaged or something else."
     path = Path(path)
     if (kind := kind_of(path)) not in IMAGES: return Image(path, *read_nifti(path))
-    return Image(path, *by_name(IMAGES[kind])(path, series_uid))
+    with whole(path): return Image(path, *by_name(IMAGES[kind])(path, series_uid))
 
 # %% ../../nbs/sources/01_sources.ipynb #66964823
 AIR = (-1000, -300)    # HU, both ends left out: lung, but neither padding with air nor tissue
@@ -512,6 +524,10 @@ def _outlined(found: dict, label: int, path: Path) -> np.ndarray:
         raise CompanionError(f'it holds {len(found)} outlines', path, f'name one by its label: {has}')
     return as_mask(found[label or next(iter(found))][-1], path)
 
+def read_outlines(path: Path, image: Image, threshold: float = np.nan) -> dict:
+    "Label -> (name, nodule, mask (Z, Y, X)) of a file of `OUTLINES`, on the image's voxels."
+    with whole(path): return by_name(OUTLINES[kind_of(path)])(path, image, threshold)
+
 def read_mask(
     path: Path, image: Image,
     label: int = 0,              # 0: the only one
@@ -519,8 +535,8 @@ def read_mask(
     resample: str = '',          # 'nearest': lay a mask of another grid on the image's
 ) -> tuple[np.ndarray, tuple]:   # (Z, Y, X) bool on the image's voxels, and what to know of it
     "A mask in any form."
-    if (kind := kind_of(path)) in OUTLINES: return _outlined(by_name(OUTLINES[kind])(path, image, threshold), label, path), ()
-    if kind == 'a folder': raise CompanionError('is a folder', path, 'give the file of the mask')
+    if kind_of(path) in OUTLINES: return _outlined(read_outlines(path, image, threshold), label, path), ()
+    if path.is_dir(): raise CompanionError('is a folder', path, 'give the file of the mask')
     volume, notes = read_image(path), ()
     m, frame = turned(volume.a, volume.affine, image.affine)
     if not np.isnan(threshold): m = (m >= threshold).astype('u1')

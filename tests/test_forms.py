@@ -1,0 +1,111 @@
+"""Files of every form, with bytes changed: what comes back is right, or a clear refusal. The forms are those of the page
+*What can be handed in*, written by the page's own cells."""
+import importlib.util, json, shutil, warnings
+from pathlib import Path
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from conftest import ROOT
+from autorad_lung.artifacts import CompanionError
+from autorad_lung.sources.given import Given
+from autorad_lung.sources.sources import files_of
+
+@pytest.fixture(scope='module')
+def page() -> dict:
+    "The names that the page's cells of imports and of writers make."
+    cells = json.loads((ROOT/'nbs'/'formats.ipynb').read_text(encoding='utf-8'))['cells']
+    code, names = [''.join(c['source']) for c in cells if c['cell_type'] == 'code'], {}
+    for cell in code:
+        if cell.startswith(('import ', '# every form, written')): exec(compile(cell, 'formats.ipynb', 'exec'), names)
+    return names
+
+@pytest.fixture(scope='module')
+def files(page, tmp_path_factory) -> tuple[Path, dict]:
+    "A folder with every form, and image, mask and the file that is changed of each."
+    d = tmp_path_factory.mktemp('forms')
+    hu, mask = page['scan']()
+    images, masks = page['images'](d, hu), page['masks'](d, mask)
+    named = {n: (image, 'm.nii.gz', o) for n, (image, o) in images.items() if n not in ('one slice of a series',)}
+    named |= {f'mask: {n}': given for n, given in masks.items()}
+    return d, {n: g for n, g in named.items() if 'DICOM folder with another' not in n}
+
+def changed(data: bytes, rng) -> bytes:
+    "Some bytes changed, mostly near the beginning or, of long values, somewhere; or the end cut off."
+    data, way = bytearray(data), rng.random()
+    if way < .15: return bytes(data[:int(rng.integers(len(data)))])
+    reach = len(data) if way < .4 else min(len(data), 1500)
+    for at in rng.integers(0, reach, rng.integers(1, 6)): data[at] = rng.integers(256) if rng.random() < .5 else data[at] ^ 1
+    return bytes(data)
+
+def by_itk(path: Path) -> np.ndarray | None:
+    "What SimpleITK reads of the same file, slices from the feet; None where it reads nothing."
+    try: image = sitk.DICOMOrient(sitk.ReadImage(str(path)), 'LPS')
+    except RuntimeError: return None
+    return np.rint(sitk.GetArrayFromImage(image).astype(float))
+
+def outcome(folder: Path, given: tuple, right) -> str:
+    "'error', 'same', or, where another program reads the same numbers from the changed file, 'other'."
+    image, outline, options = given
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            how = {k: v for k, v in options.items() if k != 'label'}
+            s = Given(folder/image, folder/outline, **how)
+            n = s.load(s.rows.index[-1])
+    except CompanionError as e:
+        assert e.reason and e.remedy, e
+        return 'error'
+    if np.array_equal(n.hu, right.hu) and np.array_equal(n.masks, right.masks): return 'same'
+    return 'other'
+
+def trial(files, name: str, rng, to: Path, right) -> str:
+    d, forms = files
+    given = image, outline, _ = forms[name]
+    shutil.rmtree(to, ignore_errors=True); to.mkdir()
+    for p in (image, outline):
+        for f in files_of(d/p):
+            (to/f.relative_to(d)).parent.mkdir(exist_ok=True); shutil.copy(f, to/f.relative_to(d))
+    target = rng.choice(sorted(files_of(to/(outline if name.startswith('mask') else image))))
+    target = Path(target); target.write_bytes(changed(target.read_bytes(), rng))
+    found = outcome(to, given, right)
+    if found == 'other' and target.suffix in ('.nii', '.hdr', '.img', '.nrrd', '.nhdr', '.mha', '.mhd', '.raw', '.zraw'):
+        check(to/(outline if name.startswith('mask') else image), to, given, name)
+    return found
+
+def check(path: Path, folder: Path, given: tuple, name: str):
+    "SimpleITK reads the same numbers from what was changed."
+    image, outline, how = given
+    s = Given(folder/image, folder/outline, **{k: v for k, v in how.items() if k != 'label'})
+    n = s.load(s.rows.index[-1])
+    there = by_itk(path)
+    assert there is not None, name
+    if not name.startswith('mask'): assert np.array_equal(n.hu, there), name
+
+def run(files, each: int, seed: int, to: Path) -> dict:
+    d, forms = files
+    rng, counts = np.random.default_rng(seed), {}
+    for name, given in forms.items():
+        s = Given(d/given[0], d/given[1], **{k: v for k, v in given[2].items() if k != 'label'}) if can(d, given) else None
+        if s is None: continue
+        right = s.load(s.rows.index[-1])
+        for _ in range(each):
+            found = trial(files, name, rng, to, right)
+            counts.setdefault(name, []).append(found)
+    return counts
+
+def can(d: Path, given: tuple) -> bool:
+    "Whether the unchanged form is read: some are refused by the page."
+    try:
+        s = Given(d/given[0], d/given[1], **{k: v for k, v in given[2].items() if k != 'label'})
+        return s.load(s.rows.index[-1]) is not None
+    except CompanionError: return False
+
+def test_changed_bytes(files, tmp_path):
+    counts = run(files, 2, 0, tmp_path/'x')
+    assert len(counts) >= 26 and {'error', 'same'} <= {c for found in counts.values() for c in found}
+
+@pytest.mark.slow
+def test_a_thousand_changed_files(files, tmp_path):
+    counts = run(files, 40, 1, tmp_path/'x')
+    assert sum(map(len, counts.values())) >= 1000
+    print({n: {k: found.count(k) for k in ('error', 'same', 'other')} for n, found in counts.items()})

@@ -79,7 +79,7 @@ def _decoded(path: Path) -> str:
     try: data = path.read_bytes()
     except OSError as e: refuse(f'the table cannot be read ({e.strerror})', 'make the file readable')
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE): data = data.decode('utf-16', 'replace').encode()
-    if data[:4] in WORKBOOKS: refuse('this is an old workbook, not text', 'save the sheet as CSV, or the workbook as .xlsx')
+    if data[:4] in WORKBOOKS: refuse('this is an old workbook, not text', 'save it as .xlsx, or the sheet as CSV')
     if b'\0' in data: refuse('this is not a text file', 'save the table as CSV in UTF-8')
     try: return data.decode('utf-8-sig')
     except UnicodeDecodeError as e:
@@ -133,7 +133,7 @@ def _sheet(path: Path) -> list[tuple[int, list[str]]]:
         for cells in (row for s in sheets for row in s.iter_rows()):
             for c in cells:
                 if c.value is None and formulas[sheets[0].title][c.coordinate].data_type == 'f':
-                    raise CompanionError(f'cell {c.coordinate} is a formula without a value', '', 'save it in Excel once')
+                    raise CompanionError(f'cell {c.coordinate} is a formula without a value', '', 'save it in Excel')
             if any(row := [_cell(c) for c in cells]): found.append((cells[0].row, row))
     except CompanionError as e: refuse(e.reason, e.remedy)
     width = max((k for k, name in enumerate(found[0][1], 1) if name), default=0) if found else 0

@@ -397,13 +397,14 @@ Mask   = Annotated[Optional[Path], typer.Option(help=(
 Table  = Annotated[Optional[Path], typer.Option(
     help='or a table: image, mask[, label, threshold, resample, series_uid, nodule_id, patient_id, ...]')]
 Series = Annotated[str, typer.Option('--series', help='UID of the series that is meant, where a folder holds several')]
-Above  = Annotated[Optional[float], typer.Option('--threshold', help='of a soft mask: from which value on a voxel is in')]
+Above  = Annotated[Optional[float], typer.Option('--threshold', help='of a soft mask: from this value on a voxel is in')]
 Laid   = Annotated[str, typer.Option('--resample', help='nearest: lay a mask of another grid on the image')]
 Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps; `explain` has others')]
 
 def _how(series: str, threshold: float | None, resample: str) -> dict:
     "How files are to be read, as `Given` takes it."
-    if resample not in ('', 'nearest'): raise CompanionError(f'there is no way {resample!r}', '--resample', 'write nearest')
+    if resample not in ('', 'nearest'):
+        raise CompanionError(f'there is no way {resample!r}', '--resample', 'write nearest')
     return dict(series_uid=series, threshold=float('nan') if threshold is None else threshold, resample=resample)
 
 @command

@@ -72,7 +72,8 @@ def _contoured(roi, name: str, image: Image, path: Path) -> np.ndarray | None:
     kinds = {c.ContourGeometricType for c in contours}
     if not kinds & {*CLOSED}: return None
     if other := kinds - {*CLOSED}:
-        raise CompanionError(f'{name}: contours and {", ".join(sorted(other))} in one structure', path, 'write it again')
+        both = f'{name}: contours and {", ".join(sorted(other))} in one structure'
+        raise CompanionError(both, path, 'write it again')
     out = np.zeros(image.a.shape, bool)
     for k, found in _slices(contours, image, path, name).items():
         out[k] = _combined(found, out.shape[1:], path, name)
@@ -90,8 +91,8 @@ def read_structures(path: Path, image: Image, threshold: float = np.nan) -> dict
         ds = pydicom.dcmread(path)
         drawn = _series_of(ds)
         if drawn and image.series_uid and image.series_uid not in drawn:
-            raise CompanionError(f'was drawn on series {", ".join(sorted(drawn))}, the image is {image.series_uid}', path,
-                                 'give the series that it was drawn on')
+            other = f'was drawn on series {", ".join(sorted(drawn))}, the image is {image.series_uid}'
+            raise CompanionError(other, path, 'give the series that it was drawn on')
         names = {int(r.ROINumber): str(r.get('ROIName', '')) for r in ds.StructureSetROISequence}
         found = {}
         for roi in ds.get('ROIContourSequence') or []:
@@ -107,9 +108,11 @@ def _ring(roi, z: np.ndarray, path: Path) -> Contour:
     "A ring of an XML file; `z` are the slices' positions in mm."
     at = float(_text(roi, 'imageZposition'))
     if np.abs(z - at).min() > SAME_MM:
-        raise CompanionError(f'an outline at z = {at:g} mm lies on no slice', path, 'give the series that it was drawn on')
+        nowhere = f'an outline at z = {at:g} mm lies on no slice'
+        raise CompanionError(nowhere, path, 'give the series that it was drawn on')
     points = [(int(_text(e, 'yCoord')), int(_text(e, 'xCoord'))) for e in roi.findall('{*}edgeMap')]
-    return Contour(_text(roi, 'inclusion').upper() != 'FALSE', at, int(np.abs(z - at).argmin()), np.array(points, np.int64))
+    encloses = _text(roi, 'inclusion').upper() != 'FALSE'
+    return Contour(encloses, at, int(np.abs(z - at).argmin()), np.array(points, np.int64))
 
 def _marks(root, z: np.ndarray, path: Path) -> list[tuple[str, list[Contour]]]:
     "Reader and rings of each mark that has ratings."
@@ -118,7 +121,8 @@ def _marks(root, z: np.ndarray, path: Path) -> list[tuple[str, list[Contour]]]:
         for nodule in reader.findall('{*}unblindedReadNodule'):
             rings = [_ring(r, z, path) for r in nodule.findall('{*}roi') if len(r.findall('{*}edgeMap'))]
             rated = nodule.find('{*}characteristics')
-            if rated is not None and len(rated) and rings: found.append((f'reader {k}, {_text(nodule, "noduleID")}', rings))
+            name = f'reader {k}, {_text(nodule, "noduleID")}'
+            if rated is not None and len(rated) and rings: found.append((name, rings))
     return found
 
 def _lidc(path: Path):
@@ -139,7 +143,8 @@ def read_readers(path: Path, image: Image, threshold: float = np.nan) -> dict:
         raise CompanionError(f'was drawn on series {uid}, the image is {image.series_uid or "no DICOM"}', path,
                              'give the folder of that series as the image')
     head, (dz, dy, dx) = first_header(image.path, uid), image.spacing_mm
-    stored, z = dicom_affine(head.get('ImageOrientationPatient'), (0, 0, 0), (dz, dy, dx)), image.affine[2, 3] + dz * np.arange(len(image.a))
+    stored = dicom_affine(head.get('ImageOrientationPatient'), (0, 0, 0), (dz, dy, dx))
+    z = image.affine[2, 3] + dz * np.arange(len(image.a))
     with reading(path): marks = _marks(root, z, path)
     points = [np.vstack([np.c_[np.full(len(r.points), r.slice), r.points] for r in rings]) for _, rings in marks]
     nodules = cluster_marks(points, float(head.get('SliceThickness') or dz)).tolist() if marks else []

@@ -181,7 +181,7 @@ def read_slices(
     path: Path,              # one file
     series_uid: str | None,  # the series wanted; None takes any
 ) -> list[Slice]:            # none: no DICOM file, of another series, or of what lies beside (`BESIDE`)
-    "The slices of one file, read once: its one, or all frames of an enhanced CT. An error names the file and the fault."
+    "The slices of one file, read once: its one, or all frames of an enhanced CT. An error names file and fault."
     with reading(path):
         data = path.read_bytes()
         if not is_dicom(data):

@@ -30,7 +30,8 @@ def _reader(path: Path) -> sitk.ImageFileReader:
     "ITK's reader with the header read; a `CompanionError` where header and files do not fit."
     def refuse(reason, remedy=AGAIN_ITK): raise CompanionError(reason, path, remedy) from None
     named = detached(path)
-    if named.startswith('LIST') or '%' in named: refuse('its voxels lie in several files', 'write it as one .nrrd or .mha')
+    if named.startswith('LIST') or '%' in named:
+        refuse('its voxels lie in several files', 'write it as one .nrrd or .mha')
     if not (voxels := path.parent/named if named else path).is_file():
         refuse(f'its file of voxels, {named}, is not there', 'put it beside the header, or mend its name in the header')
     reader = sitk.ImageFileReader()
@@ -89,9 +90,11 @@ def frames(path: Path, data: bytes, digest: str) -> list[Slice]:
     ds = pydicom.dcmread(io.BytesIO(data))
     if ds.file_meta.TransferSyntaxUID.is_compressed: ds.decompress()
     n, size = int(ds.get('NumberOfFrames') or 1), ds.Rows * ds.Columns * 2
-    headers = [frame_header(ds, k, path) for k in range(min(n, len(ds.get('PerFrameFunctionalGroupsSequence', [])) or 1))]
+    described = len(ds.get('PerFrameFunctionalGroupsSequence', []))
+    headers = [frame_header(ds, k, path) for k in range(min(n, described or 1))]
     if len(headers) != n or len(pixels := ds.PixelData) not in (n * size, n * size + 1):
-        raise CompanionError(f'claims {n} frames and describes {len(headers)}, in {len(ds.PixelData):,} bytes', path, AGAIN)
+        claimed = f'claims {n} frames and describes {len(headers)}, in {len(ds.PixelData):,} bytes'
+        raise CompanionError(claimed, path, AGAIN)
     parts = (pixels[k * size:(k + 1) * size] for k in range(n))
     return [slice_of(path, digest, ds, h | {'PixelData': p}) for h, p in zip(headers, parts)]
 
@@ -117,7 +120,8 @@ def _in(archive: Path, files: list[Path]) -> tuple[list[Path], list[Path]]:
     "DICOM slices among an archive's files, and other images."
     kinds = {p: kind_of(p) for p in files}
     slices = [p for p in files if kinds[p] in ('a DICOM file (CT Image)', 'an enhanced multi-frame CT')]
-    others = [p for p in files if kinds[p] in ENGINES or not kinds[p] and p.suffix.lower() in ('.nii', '.gz', '.hdr', '')]
+    nifti = ('.nii', '.gz', '.hdr', '')
+    others = [p for p in files if kinds[p] in ENGINES or not kinds[p] and p.suffix.lower() in nifti]
     if bool(slices) + len(others) == 1: return slices, others
     names = ', '.join(p.name for p in [*slices[:1], *others][:4])
     raise CompanionError(f'holds {bool(slices) + len(others)} images' + f', such as {names}' * bool(names), archive,

@@ -63,7 +63,7 @@ def read_dicom(
     if not series_uid and len(found := series_in(files)) > 1:
         said = '; '.join(f'{uid} ({n} files)' for uid, n in found.most_common(9))
         where = files[0].parent if isinstance(path, list) else path
-        give = 'name the one that is meant (--series; in a table: a column series_uid), or give a folder with one series'
+        give = 'name the one that is meant (--series; in a table a column series_uid), or give a folder with one series'
         raise CompanionError(f'holds {len(found)} series: {said}', where, give)
     v = read_series(path if isinstance(path, Path) and path.is_dir() else files, series_uid or None)
     stored = dicom_affine(v.orientation, v.origin_mm, v.spacing_mm)
@@ -89,8 +89,8 @@ def thickness_mm(path: Path, series_uid: str = '') -> float:
 
 # %% ../../nbs/sources/05_given.ipynb #f497e9df
 def labels_of(image: Path, mask: Path, threshold: float = np.nan, series_uid: str = '') -> list:
-    """The label of each nodule in a mask of whatever form; [0] where there is nothing to choose, '2;5' where two outlines
-    are of one nodule."""
+    """The label of each nodule in a mask of whatever form; [0] where there is nothing to choose, '2;5' where two
+    outlines are of one nodule."""
     if (kind := kind_of(mask)) in OUTLINES:
         found, nodules = read_outlines(mask, read_image(image, series_uid), threshold), {}
         for label, (_, nodule, _) in found.items(): nodules.setdefault(nodule, []).append(label)

@@ -184,12 +184,13 @@ def _numbers(text: pd.Series, where: str) -> pd.Series:
 READING = ('label', 'threshold', 'resample')   # optional columns: how a mask is to be read
 
 def read_options(t: pd.DataFrame, path: Path) -> pd.DataFrame:
-    "A table of text with its columns of `READING`, where it has them, checked: labels stay text, '' where none is named."
+    "A table of text with its columns of `READING`, where it has them, checked; labels stay text, '' where none is."
     def check(column, form, what, remedy):
         if column in t and (bad := t.index[~t[column].str.fullmatch(form)]).size:
             reason = f'{t[column][bad[0]]!r} is no {what}'
             raise CompanionError(reason, f'{path}, row {bad[0]}, {column}', remedy)
-    check('label', r'(\d+( *; *\d+)*)?', 'label', 'give a whole number, one for each reader with ; between, or leave it empty')
+    give = 'give a whole number, one for each reader with ; between, or leave it empty'
+    check('label', r'(\d+( *; *\d+)*)?', 'label', give)
     check('resample', '|nearest', 'way to resample a mask', 'write nearest, or leave it empty')
     return t.assign(threshold=_numbers(t['threshold'], str(path))) if 'threshold' in t else t
 
@@ -337,8 +338,8 @@ def _slant(affine: np.ndarray, shape: tuple) -> tuple[float, float]:
 OBLIQUE = .5   # degrees by which slices may lie off the axial plane; a header's rounding makes .03
 
 def check_frame(spacing: np.ndarray, affine: np.ndarray, shape: tuple, path: Path) -> tuple:
-    """Spacing (dz, dy, dx) of a volume from its spacing and shape (x, y, z) and affine, all mm; a `CompanionError` where
-    they cannot be right, or the slices are not axial."""
+    """Spacing (dz, dy, dx) of a volume from its spacing and shape (x, y, z) and affine, all mm; a `CompanionError`
+    where they cannot be right, or the slices are not axial."""
     def refuse(reason, remedy): raise CompanionError(reason, path, remedy)
     if not (np.isfinite(affine).all() and (spacing > 0).all()):
         refuse('spacing or position is not finite and positive', 'mend the header')
@@ -392,7 +393,7 @@ class Image:
 IMAGES = {     # what a file is -> its reader: of path and series UID ('': any) to array, spacing, affine, notes, UID
     'a folder': 'sources.given:read_dicom', 'an enhanced multi-frame CT': 'sources.given:read_dicom',
     'NRRD': 'sources.forms:read_itk', 'MetaImage': 'sources.forms:read_itk', 'a ZIP archive': 'sources.forms:read_zip'}
-OUTLINES = {   # what a mask is, if no volume -> its reader: of path, `Image`, threshold to {label: (name, nodule, mask)}
+OUTLINES = {   # a mask that is no volume -> its reader: of path, `Image`, threshold to {label: (name, nodule, mask)}
     'a DICOM file (Segmentation)': 'sources.forms:read_segments',
     'a DICOM file (RT Structure Set)': 'sources.contours:read_structures',
     'an XML file': 'sources.contours:read_readers'}
@@ -406,7 +407,8 @@ def whole(path: Path):
             yield
     except CompanionError: raise
     except Exception as e:
-        raise CompanionError(f'is damaged ({type(e).__name__}: {str(e)[:120]})', path, 'write or download it again') from None
+        what = f'{type(e).__name__}: {str(e)[:120]}'
+        raise CompanionError(f'is damaged ({what})', path, 'write or download it again') from None
 
 def read_image(
     path: Path | str,
@@ -499,8 +501,8 @@ def same_grid(mask: np.ndarray, frame: np.ndarray, hu: np.ndarray, affine: np.nd
     def refuse(reason): raise CompanionError(reason, path, RESAMPLE)
     if mask.shape != hu.shape:
         apart = ', '.join(f'{v:.1f}' for v in (frame - affine)[:3, 3])
-        refuse(f'mask {mask.shape} and image {hu.shape} differ in shape (slices, rows, columns); their first voxels are '
-               f'({apart}) mm apart (right, front, head)')
+        refuse(f'mask {mask.shape} and image {hu.shape} differ in shape (slices, rows, columns); their first voxels '
+               f'are ({apart}) mm apart (right, front, head)')
     if (off := corners_apart_mm(frame, affine, hu.shape)) > SAME_MM:
         a, b = (' x '.join(f'{s:.4g}' for s in nib.affines.voxel_sizes(f)) for f in (frame, affine))
         refuse(f'spacing or position of mask and image differ, by {off:.1f} mm at a corner (voxels of {a} and {b} mm)')
@@ -557,7 +559,8 @@ def nodule_of(
     "The nodule of a table's row from an image (Z, Y, X) and masks on its voxels."
     hu, doubts = as_hu(a, path)
     if n := int((hu[np.any(masks, 0)] <= NEVER).sum()):
-        raise CompanionError(f'{n} voxels of the mask are padding ({NEVER} HU or less)', path, 'give the mask of this image')
+        lies = f'{n} voxels of the mask are padding ({NEVER} HU or less)'
+        raise CompanionError(lies, path, 'give the mask of this image')
     known = row['scan_max_abs_hu'] if 'scan_max_abs_hu' in row else np.nan
     most = None if np.isnan(known) else max(float(known), max_abs_hu(hu))
     flags = (*notes, *doubts, *mask_doubts(masks, spacing_mm))
@@ -577,8 +580,8 @@ def outlines_of(row: dict, folder: Path | str) -> list[tuple[Path, int]]:
     return list(zip(files * (n if len(files) == 1 else 1), labels * (n if len(labels) == 1 else 1)))
 
 def load_row(row: dict, folder: str) -> Nodule:
-    """The nodule of one row of a table: image and masks in any form, on the same voxels within 0.1 mm. `whole`: the image
-    is the whole scan, so that its largest |HU| is the scan's."""
+    """The nodule of one row of a table: image and masks in any form, on the same voxels within 0.1 mm. `whole`: the
+    image is the whole scan, so that its largest |HU| is the scan's."""
     image, masks = read_image(path_in(folder, row['image']), row.get('series_uid') or ''), []
     how, said = {k: row[k] for k in ('threshold', 'resample') if k in row}, {}
     for path, label in outlines_of(row, folder):

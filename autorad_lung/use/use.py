@@ -514,7 +514,8 @@ def _answers(t: Trained, dataset: Dataset, looks: pd.DataFrame, pictures: Rows, 
         notices=told, not_compared=blind) | attributes_of(t.rival, dataset))
 
 # %% ../../nbs/use/00_use.ipynb #4c3b2794
-LEADS_TO = {'image': 'an image file, or the folder of one DICOM series', 'mask': 'the file of a mask', 'csv': 'the table'}
+LEADS_TO = {
+    'image': 'an image file, or the folder of one DICOM series', 'mask': 'the file of a mask', 'csv': 'the table'}
 
 def _check_paths(image, mask, csv, out):
     """Refuse what leads nowhere or to the wrong kind of thing, by the name that it was given under;

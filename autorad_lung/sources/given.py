@@ -19,7 +19,7 @@ from ..artifacts import CompanionError, Later, content_key, read_csv
 from .dicom import dicom_files, is_beside, read_series, reading
 from .sources import CSV_NUMBERS, ENHANCED, IMAGES, NIFTI, OUTLINES, READING, Nodule, Source
 from .sources import axes_kept, digests, kind_of, load_row, one_each, path_in, read_image
-from .sources import read_options, read_outlines, reading_of, upright, whole
+from .sources import intact, read_options, read_outlines, reading_of, upright
 from .sources import _numbers as numbers
 
 # %% ../../nbs/sources/05_given.ipynb #a8f41fd7
@@ -78,13 +78,13 @@ def header_of(path: Path, series_uid: str = ''):
     "The first header of an image that is DICOM, also in an archive; None for other forms, and for what cannot be read."
     if 'sources.given:read_dicom' != IMAGES.get(kind := kind_of(path)) and kind != 'a ZIP archive': return None
     try:
-        with whole(path): return (first_header if kind != 'a ZIP archive' else forms.zipped_header)(path, series_uid)
+        with intact(path): return (first_header if kind != 'a ZIP archive' else forms.zipped_header)(path, series_uid)
     except CompanionError: return None
 
 def thickness_mm(path: Path, series_uid: str = '') -> float:
     "SliceThickness of DICOM, mm; NaN for other forms, which have none, and for what cannot be read."
     try:
-        with whole(path): return float((header_of(path, series_uid) or {}).get('SliceThickness') or np.nan)
+        with intact(path): return float((header_of(path, series_uid) or {}).get('SliceThickness') or np.nan)
     except CompanionError: return np.nan
 
 # %% ../../nbs/sources/05_given.ipynb #f497e9df
@@ -184,7 +184,7 @@ def orientation(path: Path, series_uid: str = '') -> str:
     "Axes in which an image is kept; '' where it cannot be read."
     try:
         head = header_of(path, series_uid)
-        with whole(path):
+        with intact(path):
             if head is not None: stored = dicom_affine(head.get('ImageOrientationPatient'), (0, 0, 0), (1, 1, 1))
             else: stored = nib.load(path).affine if kind_of(path) == '' and path.suffix else read_image(path).affine
             return axes_kept(stored)

@@ -7,7 +7,7 @@ __all__ = ['NO_HU', 'CSV_REQUIRED', 'CSV_NUMBERS', 'READING', 'CONVERT', 'SERIES
            'UNITS_MM', 'OBLIQUE', 'IMAGES', 'OUTLINES', 'AIR', 'PADDING', 'NEVER', 'RESAMPLE', 'SAME_MM', 'MEASURES',
            'NIFTI', 'SOURCES', 'Nodule', 'Source', 'padded_box', 'place', 'Phantom', 'check_scores', 'read_options',
            'one_each', 'read_nodules_csv', 'axes_kept', 'upright', 'detached', 'files_of', 'dicom_kind', 'other_kind',
-           'kind_of', 'check_frame', 'read_nifti', 'Image', 'whole', 'read_image', 'hu_faults', 'max_abs_hu',
+           'kind_of', 'check_frame', 'read_nifti', 'Image', 'intact', 'read_image', 'hu_faults', 'max_abs_hu',
            'unpadded', 'as_hu', 'as_mask', 'parts', 'mask_doubts', 'corners_apart_mm', 'turned', 'same_grid',
            'read_outlines', 'read_mask', 'nodule_of', 'path_in', 'outlines_of', 'load_row', 'reading_of',
            'in_plane_diameter_mm', 'measure', 'digest', 'digests', 'table_in', 'Nifti', 'open_phantom', 'open_nifti',
@@ -399,7 +399,7 @@ OUTLINES = {   # a mask that is no volume -> its reader: of path, `Image`, thres
     'an XML file': 'sources.contours:read_readers'}
 
 @contextlib.contextmanager
-def whole(path: Path):
+def intact(path: Path):
     "Whatever a library throws at a damaged file becomes a `CompanionError` that names the file."
     try:
         with warnings.catch_warnings():
@@ -417,7 +417,7 @@ def read_image(
     "An image in any form of `IMAGES`, or NIfTI; a `CompanionError` for what is missing, damaged or something else."
     path = Path(path)
     if (kind := kind_of(path)) not in IMAGES: return Image(path, *read_nifti(path))
-    with whole(path): return Image(path, *by_name(IMAGES[kind])(path, series_uid))
+    with intact(path): return Image(path, *by_name(IMAGES[kind])(path, series_uid))
 
 # %% ../../nbs/sources/01_sources.ipynb #66964823
 AIR = (-1000, -300)    # HU, both ends left out: lung, but neither padding with air nor tissue
@@ -528,7 +528,7 @@ def _outlined(found: dict, label: int, path: Path) -> np.ndarray:
 
 def read_outlines(path: Path, image: Image, threshold: float = np.nan) -> dict:
     "Label -> (name, nodule, mask (Z, Y, X)) of a file of `OUTLINES`, on the image's voxels."
-    with whole(path): return by_name(OUTLINES[kind_of(path)])(path, image, threshold)
+    with intact(path): return by_name(OUTLINES[kind_of(path)])(path, image, threshold)
 
 def read_mask(
     path: Path, image: Image,

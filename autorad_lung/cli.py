@@ -396,8 +396,8 @@ Mask   = Annotated[Optional[Path], typer.Option(help=(
     'a DICOM Segmentation or RTSTRUCT'))]
 Table  = Annotated[Optional[Path], typer.Option(
     help='or a table: image, mask[, label, threshold, resample, series_uid, nodule_id, patient_id, ...]')]
-Series = Annotated[str, typer.Option('--series', help='UID of the series that is meant, where a folder holds several')]
-Above  = Annotated[Optional[float], typer.Option('--threshold', help='of a soft mask: from this value on a voxel is in')]
+Series = Annotated[str, typer.Option('--series', help='UID of the series that is meant, if a folder holds several')]
+Above  = Annotated[Optional[float], typer.Option('--threshold', help='of a soft mask: the value from which it is in')]
 Laid   = Annotated[str, typer.Option('--resample', help='nearest: lay a mask of another grid on the image')]
 Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps; `explain` has others')]
 

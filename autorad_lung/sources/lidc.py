@@ -67,7 +67,8 @@ def scan_place(data: Path, patient_id: str, series_uid: str = '') -> Path | None
         if found := next((f for f in (data/patient_id, data/'LIDC-IDRI'/patient_id) if f.exists()), None): return found
         for base, folders, names in os.walk(data, followlinks=True):
             if patient_id in folders: return Path(base)/patient_id
-            if own := sorted(n for n in (*folders, *names) if series_uid and _bears(n, series_uid)): return Path(base)/own[0]
+            own = sorted(n for n in (*folders, *names) if series_uid and _bears(n, series_uid))
+            if own: return Path(base)/own[0]
             deep = len(Path(base).relative_to(data).parts) == 2
             folders[:] = [] if deep else [f for f in folders if not f.startswith(('LIDC-IDRI-', '.', '1.'))]
     return None

@@ -48,6 +48,7 @@ setup(
         'cluster': cfg['cluster_requirements'].split(),
         'dicom': cfg['dicom_requirements'].split(),           # Segmentation and Structured Report of a nodule
         'mcp': cfg['mcp_requirements'].split(),               # the package's verbs for an agent
+        'excel': cfg['excel_requirements'].split(),           # tables as .xlsx
     },
     entry_points={
         'console_scripts': cfg['console_scripts'].split('\n'),

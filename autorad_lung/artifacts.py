@@ -42,7 +42,7 @@ class CompanionError(Exception):
 # %% ../nbs/00_artifacts.ipynb #7e0e2845
 EXTRAS = dict(torch='towers', transformers='towers', tokenizers='towers', huggingface_hub='towers',
               radiomics='reference', idc_index='lidc', idc_index_data='lidc', dask='cluster',
-              distributed='cluster', highdicom='dicom', mcp='mcp')   # library -> extra
+              distributed='cluster', openpyxl='excel', highdicom='dicom', mcp='mcp')   # library -> extra
 
 def lacking(name: str, what: str = 'this') -> CompanionError:
     "What to tell where a library of an extra is not installed."
@@ -70,7 +70,7 @@ def optional(what: str = 'this'):
         raise lacking(name, what) from None
 
 # %% ../nbs/00_artifacts.ipynb #c7aa05f5
-WORKBOOKS = b'PK\3\4', b'\xd0\xcf\x11\xe0'   # how .xlsx and .xls begin
+WORKBOOKS = b'PK\3\4', b'\xd0\xcf\x11\xe0'   # how .xlsx, which is read, and .xls begin
 
 def _decoded(path: Path) -> str:
     "The text of a table's file; a `CompanionError` where it is a folder, a workbook, or no UTF-8."
@@ -79,7 +79,7 @@ def _decoded(path: Path) -> str:
     try: data = path.read_bytes()
     except OSError as e: refuse(f'the table cannot be read ({e.strerror})', 'make the file readable')
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE): data = data.decode('utf-16', 'replace').encode()
-    if data[:4] in WORKBOOKS: refuse('this is a workbook, not text', 'save the sheet as CSV')
+    if data[:4] in WORKBOOKS: refuse('this is an old workbook, not text', 'save it as .xlsx, or the sheet as CSV')
     if b'\0' in data: refuse('this is not a text file', 'save the table as CSV in UTF-8')
     try: return data.decode('utf-8-sig')
     except UnicodeDecodeError as e:
@@ -108,6 +108,38 @@ def _records(text: str, separator: str, path: Path) -> list[tuple[int, list[str]
         raise CompanionError(reason, f'{path}, row {row}', 'close every quote') from None
     return found
 
+# %% ../nbs/00_artifacts.ipynb #0f0d7ec5
+def _cell(c) -> str:
+    "A cell of a workbook as its reader sees it: 7 under the format 000 is 007. What Excel made of it is refused."
+    v, at = c.value, f'cell {c.coordinate}'
+    if v is None: return ''
+    if c.is_date or isinstance(v, bool) or c.data_type == 'e':
+        kind = 'a date' if c.is_date else 'a logical value' if isinstance(v, bool) else 'an error of Excel'
+        raise CompanionError(f'{at} is {kind}', '', 'make the column text, and write it again')
+    if isinstance(v, float) and v.is_integer(): v = int(v)
+    zeros = re.fullmatch('0+', c.number_format or '')
+    return str(v).zfill(len(c.number_format)) if zeros and isinstance(v, int) else str(v).strip()
+
+def _sheet(path: Path) -> list[tuple[int, list[str]]]:
+    "Rows of the one sheet with values in a workbook (.xlsx), as `_records`."
+    def refuse(reason, remedy): raise CompanionError(reason, path, remedy) from None
+    with optional('an Excel table'): openpyxl = importlib.import_module('openpyxl')
+    try: values, formulas = (openpyxl.load_workbook(path, data_only=k) for k in (True, False))
+    except Exception as e: refuse(f'not a whole workbook ({str(e)[:80]})', 'save the sheet as CSV')
+    sheets = [s for s in values.worksheets if any(v is not None for row in s.values for v in row)]
+    if len(sheets) > 1: refuse(f'{len(sheets)} sheets hold values: {", ".join(s.title for s in sheets)}', 'keep one')
+    found = []
+    try:
+        for cells in (row for s in sheets for row in s.iter_rows()):
+            for c in cells:
+                if c.value is None and formulas[sheets[0].title][c.coordinate].data_type == 'f':
+                    raise CompanionError(f'cell {c.coordinate} is a formula without a value', '', 'save it in Excel')
+            if any(row := [_cell(c) for c in cells]): found.append((cells[0].row, row))
+    except CompanionError as e: refuse(e.reason, e.remedy)
+    width = max((k for k, name in enumerate(found[0][1], 1) if name), default=0) if found else 0
+    def fits(row): return row[:width] if not any(row[width:]) else row
+    return [(k, fits(row)) for k, row in found]
+
 # %% ../nbs/00_artifacts.ipynb #dc0eb1d8
 def _columns(names: list[str], path: Path, required: tuple[str, ...], optional: tuple[str, ...]) -> list[str]:
     "Names in small letters; a `CompanionError` where one is missing or stands there twice."
@@ -122,6 +154,10 @@ def _columns(names: list[str], path: Path, required: tuple[str, ...], optional: 
         raise CompanionError(f'column {", ".join(missing)} is missing; found {found}', path, needed + allowed + parted)
     return names
 
+def _is_workbook(path: Path) -> bool:
+    if not path.is_file() or not os.access(path, os.R_OK): return False
+    with open(path, 'rb') as f: return f.read(4) == WORKBOOKS[0]
+
 def read_csv(
     path: Path | str,
     required: tuple[str, ...] = (),  # columns that must be there
@@ -133,8 +169,9 @@ def read_csv(
     def refuse(reason, remedy, where=path): raise CompanionError(reason, where, remedy)
     if not path.parent.is_dir(): refuse('there is no such folder', f'give the folder of {path.name}', path.parent)
     if not path.exists(): refuse('there is no such file', f'write one with the columns {", ".join(required)}')
-    text, separator = _separated(_decoded(path))
-    (_, header), *rows = _records(text, separator, path) or [(1, [])]
+    workbook = _is_workbook(path)
+    text, separator = ('', ',') if workbook else _separated(_decoded(path))
+    (_, header), *rows = (_sheet(path) if workbook else _records(text, separator, path)) or [(1, [])]
     if not header: refuse('the table cannot be read (it is empty)', 'write a header and rows')
     names, comma = _columns(header, path, required, optional), SEPARATORS[separator]
     remedy = f'put what holds a {comma} in quotes, end no row with one, part scores by ; and write numbers with a point'

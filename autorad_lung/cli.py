@@ -8,11 +8,12 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
            'Format', 'Written', 'Jobs', 'PLAIN', 'Models', 'Predictions', 'InCohort', 'Partial', 'ScoreOut',
            'Resamples', 'Reference', 'File', 'Named', 'Matched', 'BENCHES', 'Objective', 'Without', 'Steps',
            'SameBytes', 'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder',
-           'Image', 'Mask', 'Table', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'Objects', 'By', 'Alike', 'Count',
-           'Prune', 'Older', 'Stage', 'Root', 'Record', 'Replay', 'Painted', 'RunFolder', 'Against', 'Version', 'ROOM',
-           'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score',
-           'benchmark', 'match', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain', 'report',
-           'similar', 'cache', 'doctor', 'serve', 'verify', 'shared', 'told', 'fail', 'main']
+           'Image', 'Mask', 'Table', 'Series', 'Above', 'Laid', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'Objects',
+           'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'Root', 'Record', 'Replay', 'Painted', 'RunFolder',
+           'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce', 'cohort',
+           'extract', 'radiomics', 'score', 'benchmark', 'match', 'download', 'bench', 'pretrain', 'towers', 'train',
+           'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'serve', 'verify', 'shared', 'told', 'fail',
+           'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -206,7 +207,7 @@ def radiomics(given: Given, mask: Outline = None, params: Params = None, setting
     from autorad_lung.features import cases as room
     from autorad_lung.features.parameters import read_parameters
     compile_into(Store(cache).root)
-    kind, table = room.format_of(out, format_), mask is None and given.suffix.lower() == '.csv'
+    kind, table = room.format_of(out, format_), mask is None and given.suffix.lower() in ('.csv', '.xlsx')
     if mask is None and not table:
         raise CompanionError('there is no mask', given, 'give IMAGE MASK, or a CSV with the columns Image and Mask')
     p = read_parameters(params, **dict(map(room.parse_setting, setting or [])))
@@ -463,10 +464,16 @@ def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini'
 Folder = Annotated[Path, typer.Option(help='folder that `train` wrote')]
 Given  = Annotated[Optional[Path], typer.Option(
     help='folder that `train` wrote [default: the one in the package: radiomics, learnt from real CT of LIDC-IDRI]')]
-Image  = Annotated[Optional[Path], typer.Option(help='NIfTI file, or the folder of one DICOM series')]
-Mask   = Annotated[Optional[Path], typer.Option(help='NIfTI on the same grid; several nodules have labels 1, 2, 3 ...')]
+Image  = Annotated[Optional[Path], typer.Option(
+    help='the folder of one DICOM series, or a file: NIfTI, NRRD, MetaImage, enhanced CT, ZIP')]
+Mask   = Annotated[Optional[Path], typer.Option(help=(
+    'a file on the same grid (NIfTI, NRRD, MetaImage; several nodules have labels 1, 2, 3 ...), '
+    'a DICOM Segmentation or RTSTRUCT'))]
 Table  = Annotated[Optional[Path], typer.Option(
-    help='or a table: image, mask[, label, nodule_id, patient_id, scan_max_abs_hu, ...]')]
+    help='or a table: image, mask[, label, threshold, resample, series_uid, nodule_id, patient_id, ...]')]
+Series = Annotated[str, typer.Option('--series', help='UID of the series that is meant, if a folder holds several')]
+Above  = Annotated[Optional[float], typer.Option('--threshold', help='of a soft mask: the value from which it is in')]
+Laid   = Annotated[str, typer.Option('--resample', help='nearest: lay a mask of another grid on the image')]
 Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps; `explain` has others')]
 
 def _model(folder: Path | None) -> Path:
@@ -474,11 +481,18 @@ def _model(folder: Path | None) -> Path:
     from autorad_lung.use.shipped import folder as shipped
     return folder or shipped()
 
+def _how(series: str, threshold: float | None, resample: str) -> dict:
+    "How files are to be read, as `Given` takes it."
+    if resample not in ('', 'nearest'):
+        raise CompanionError(f'there is no way {resample!r}', '--resample', 'write nearest')
+    return dict(series_uid=series, threshold=float('nan') if threshold is None else threshold, resample=resample)
+
 @command
 def predict(model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None,
             confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
             out: Annotated[Path, typer.Option(help='CSV to write')] = Path('predictions.csv'),
-            maps: Maps = None, cache: CacheDir = None, workers: Workers = None):
+            maps: Maps = None, series: Series = '', threshold: Above = None, resample: Laid = '',
+            cache: CacheDir = None, workers: Workers = None):
     """Three probabilities for each new nodule, calibrated, with a set that holds the true class as often as asked,
     and with what the model never saw.
 
@@ -489,9 +503,10 @@ def predict(model: Given = None, image: Image = None, mask: Mask = None, csv: Ta
     if maps is not None:
         from autorad_lung.explain import explain as room
         room.refuse_early(model)
-    rows = use.predict(model, image, mask, csv, confidence, out, cache, workers=workers or 1)
+    how = _how(series, threshold, resample)
+    rows = use.predict(model, image, mask, csv, confidence, out, cache, how, workers=workers or 1)
     if maps is not None:
-        room.explain(model, maps, image, mask, csv, ['similarity'], cache, numbers=False, workers=workers or 1)
+        room.explain(model, maps, image, mask, csv, ['similarity'], cache, False, how, workers=workers or 1)
     return records(rows), f'{use.words(rows)}\n\nwritten: {out}' + (f'; maps in {maps}' if maps is not None else '')
 
 # %% ../nbs/09_cli.ipynb #24d41ff7
@@ -501,6 +516,7 @@ Method = Annotated[Optional[list[str]], typer.Option(
 
 @command
 def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: Table = None, method: Method = None,
+            series: Series = '', threshold: Above = None, resample: Laid = '',
             cache: CacheDir = None, workers: Workers = None):
     """Maps of new nodules: what of the crop the model's picture path used, by several explainers, beside a control that
     knows nothing of it. A map says what the model used, not what is there. Research use only.
@@ -508,7 +524,8 @@ def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: 
     Example: `autorad-lung explain --model model --image ct.nii.gz --mask nodule.nii.gz --to explained`
     """
     from autorad_lung.explain import explain as room
-    rows = room.explain(model, to, image, mask, csv, method, cache, workers=workers or 1)
+    how = _how(series, threshold, resample)
+    rows = room.explain(model, to, image, mask, csv, method, cache, how=how, workers=workers or 1)
     return records(rows), f'{room.words(rows)}\n\nwritten: {to}, its table: {to/room.TABLE}'
 
 # %% ../nbs/09_cli.ipynb #7dc63734

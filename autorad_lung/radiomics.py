@@ -22,7 +22,8 @@ from .artifacts import CompanionError, Rows, Store, compiling, content_key, pmap
 from .artifacts import write_json
 from .preprocessing import consensus, slice_index
 from .protocol import Protocol
-from .sources.sources import Nodule, Source, hu_faults
+from .sources.forms import itk_pair
+from .sources.sources import Nodule, Source, hu_faults, unpadded
 
 # %% ../nbs/03_radiomics.ipynb #f18df93a
 def install_reference(python: tuple = sys.version_info[:2]) -> str:
@@ -349,6 +350,7 @@ def _load(image, mask, spacing_mm):
     """Image and mask as arrays, and the spacing. Two images must lie on one grid;
     beside an array, an image stays as it is stored."""
     path = image if isinstance(image, (str, Path)) else None
+    image, mask = itk_pair(image, mask) or (image, mask)
     image, mask = (read_volume(v) if isinstance(v, (str, Path)) else v for v in (image, mask))
     if isinstance(image, sitk.Image) and isinstance(mask, sitk.Image):
         image, mask = _upright(image), _upright(mask)
@@ -416,7 +418,7 @@ def nodule_features(nodule: Nodule, protocol: Protocol) -> dict:
     """One row: flags and `features` float64 (F,), for the consensus mask and the protocol's slice,
     recipe, engine and rule for the scan's maximum."""
     r = recipe(protocol.recipe)
-    hu, scan_max, missing = _scan_rule(protocol.scan_maximum, nodule.hu, nodule.scan_max_abs_hu)
+    hu, scan_max, missing = _scan_rule(protocol.scan_maximum, unpadded(nodule.hu), nodule.scan_max_abs_hu)
     c = crop(hu, consensus(nodule.masks, protocol.consensus), nodule.spacing_mm, r, protocol.slice_rule)
     values, short = _values(c, r, protocol.engine, scan_max), np.where(_scan_ends(nodule), 0, c.short)
     levels = _most_levels(values, r)

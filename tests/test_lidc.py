@@ -14,7 +14,7 @@ from autorad_lung import artifacts
 from autorad_lung.artifacts import CompanionError, Store
 from autorad_lung.cohort.marks import annotations, contours, scan_record, scans
 from autorad_lung.sources import lidc
-from autorad_lung.sources.dicom import read_series, read_slice
+from autorad_lung.sources.dicom import read_series, read_slices
 from autorad_lung.sources.lidc import LidcSource, extract
 from autorad_lung.sources.sources import Phantom, open_source
 
@@ -422,7 +422,7 @@ def test_signed_unsigned_and_twelve_bits_give_the_same_hu(tmp_path):
     def read(**change):
         path = tmp_path/'slice.dcm'
         slice_dataset(scan, 0, hu, **change).save_as(path, enforce_file_format=True)
-        return read_slice(path, scan.series_uid)
+        return read_slices(path, scan.series_uid)[0]
     for change in (dict(), dict(signed=False), dict(signed=False, BitsStored=16, HighBit=15),
                    dict(BitsStored=13, HighBit=12), dict(signed=False, PixelData=stray),
                    dict(BitsStored=12, HighBit=11, RescaleIntercept=1024, PixelData=low)):
@@ -613,7 +613,7 @@ def fuzz(folder: Path, cases: int, seed: int, to: Path) -> dict:
     Allowed: a CompanionError; the right voxels; or, where pixel bytes themselves were changed, exactly those
     voxels changed to exactly what the bytes now say (DICOM has no checksum)."""
     rng, files = np.random.default_rng(seed), files_by_z(folder)[:12]
-    good = [read_slice(p, None) for p in files]
+    good = [s for p in files for s in read_slices(p, None)]
     uid, recorded = good[0].shared['series'], np.array([s.position_mm[2] for s in good])
     whole = read_series(files, uid, recorded).hu
     counts, names = dict(error=0, same=0, pixels=0), [to/p.name for p in files]

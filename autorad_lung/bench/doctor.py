@@ -136,7 +136,8 @@ def images(data: Path) -> str:
     and every file that it names) or for `--source lidc` (whatever layout that source finds patients in)."""
     if data.is_file(): raise Lack(f'{data} is a file, not a folder')
     if not data.is_dir(): raise Lack(f'there is no folder {data}')
-    return _table(data) if (data/'nodules.csv').is_file() else _patients(data)
+    from autorad_lung.sources.sources import table_in
+    return _table(data) if table_in(data).is_file() else _patients(data)
 
 def _table(data: Path) -> str:
     from autorad_lung.sources.sources import open_source
@@ -147,9 +148,10 @@ def _table(data: Path) -> str:
     return f'{len(rows):,} nodules, {len(files):,} files'
 
 def _patients(data: Path) -> str:
-    from autorad_lung.sources.lidc import patient_folder
+    from autorad_lung.sources.lidc import scan_place
     from autorad_lung.cohort.marks import scans
-    found = sum(patient_folder(data, p) is not None for p in scans().patient_id.unique())
+    each = zip(scans().patient_id, scans().series_uid)
+    found = len({p for p, uid in each if scan_place(data, p, uid) is not None})
     if not found: raise Lack(f'neither nodules.csv nor folders LIDC-IDRI-0001 and so on in {data}')
     return f"folders of {found:,} of LIDC-IDRI's 1,010 patients"
 

@@ -193,7 +193,8 @@ def stems(ids) -> dict[str, str]:
 
 def _zones(source, name: str, protocol, s) -> np.ndarray | None:
     "Core, ring and outside of the readers' outlines; None where there is one."
-    if ';' not in source.row(name)['mask']: return None
+    row = source.row(name)
+    if ';' not in f'{row["mask"]}{row["label"]}': return None
     return zones_by_pixel(patches.reader_outlines(source.load(name), protocol, len(s.picture)), *s.shape)
 
 # %% ../../nbs/explain/07_explain.ipynb #5553d929
@@ -221,12 +222,13 @@ def explain(
     methods: list[str] | None = None,   # of `EXPLAINERS`, or 'all' [default: similarity and occlusion]
     store: Store | str | None = None,
     numbers: bool = True,               # else the pictures alone
+    how: dict | None = None,            # series_uid, threshold, resample: see `Given`
     **parallel,                         # workers, quiet: see `pmap`
 ) -> pd.DataFrame:                      # `COLUMNS`: a row a nodule and explainer; one that failed has its `problem`
     """Explain new nodules: maps of the picture path, the sentences held fixed. A folder keeps no mean picture of what
     was learnt from: patches are left out inside the tower, or imputed from their neighbours, and none is made up."""
     if Path(to).is_file(): raise CompanionError('is a file', f'--to {to}', 'name a folder')
-    t, source = opened(model, image, mask, csv, None, store, partial(planned, methods=methods))
+    t, source = opened(model, image, mask, csv, None, store, partial(planned, methods=methods), how)
     wanted, ids = planned(t.about, methods), source.rows.index.tolist()
     data, pictures, failed = assemble(source, ids, t.protocol, set(t.rival.parts), t.store, **parallel)
     lost, found, files = failed.to_dict('records'), {}, stems(ids)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 import yaml
-from ..artifacts import CompanionError, Store, atomic, compiling, content_key, read_csv, row_table
+from ..artifacts import CompanionError, Store, atomic, by_name, compiling, content_key, read_csv, row_table
 from ..artifacts import versions, write_text
 from .extractor import RadiomicsFeatureExtractor
 from .parameters import IMAGE_TYPES, SETTINGS, Parameters, Refused, check_setting, read_parameters
@@ -85,7 +85,8 @@ LIBRARIES = 'autorad-lung', 'numba', 'numpy', 'PyWavelets', 'scipy', 'SimpleITK'
 _HEADERS = '.hdr', '.img', '.mhd', '.nhdr'      # beside these lies a second file
 
 def files_of(path: Path) -> list[Path]:
-    "A volume's file, and those that belong to it: of the same name, or named in its header."
+    "A volume's file, and those that belong to it: of the same name, or named in its header; of a folder its slices."
+    if path.is_dir(): return by_name('sources.dicom:dicom_files')(path)
     if path.suffix.lower() not in _HEADERS or not path.is_file(): return [path]
     named = re.findall(rb'^(?:ElementDataFile|data file)\s*[=:]\s*(\S.*?)\s*$', path.read_bytes()[:4096], re.M | re.I)
     named = [path.parent/n.decode(errors='replace') for n in named]

@@ -70,7 +70,7 @@ class Case:
 def prepare(image, mask, p: Parameters) -> Case:
     "Read, normalise, resample or crop, check, resegment: see `preparation`."
     s, label, where = p.settings, p.settings['label'], str(mask) if isinstance(mask, (str, Path)) else 'mask'
-    image, mask = preparation.read_image(image), preparation.read_mask(mask, label, s.get('label_channel', 0))
+    image, mask = preparation.read_pair(image, mask, label, s.get('label_channel', 0))
     told, wanted = {}, s.get('additionalInfo', False)
     def tell(*parts):
         if wanted: told.update(itertools.chain.from_iterable(part().items() for part in parts))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AGAIN', 'NEEDED', 'PLAIN', 'USED', 'BESIDE', 'SAME', 'trim_bits', 'to_hu', 'Slice', 'reading', 'is_dicom',
-           'dicom_files', 'read_slice', 'Volume', 'content_digest', 'read_series']
+           'dicom_files', 'slice_of', 'is_beside', 'read_slices', 'Volume', 'content_digest', 'read_series']
 
 # %% ../../nbs/sources/02_dicom.ipynb #744969dd
 import contextlib, dataclasses, hashlib, io, itertools, math, os, warnings
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 import numpy as np
 import pydicom
-from ..artifacts import CompanionError, content_key
-from .sources import ENHANCED, dicom_kind, hu_faults
+from ..artifacts import CompanionError, by_name, content_key
+from .sources import ENHANCED, hu_faults
 
 # %% ../../nbs/sources/02_dicom.ipynb #88a5aa94
 AGAIN = 'download this series again, or take the file away'   # the remedy for a damaged file
@@ -122,7 +122,6 @@ USED = (*NEEDED, *PLAIN, 'SOPClassUID', 'RescaleSlope', 'RescaleIntercept', 'Mod
 def _check_image(h: dict, where: Path):
     "Refuse what is no plain CT slice in HU."
     def refuse(reason, remedy=AGAIN): raise CompanionError(reason, where, remedy)
-    if (uid := str(h.get('SOPClassUID', ''))) in ENHANCED: refuse(f'is {dicom_kind(uid)[0]}', dicom_kind(uid)[1])
     if missing := [n for n in NEEDED if h.get(n) is None]: refuse(f'has no {", ".join(missing)}')
     if h.get('RescaleSlope') is None or h.get('RescaleIntercept') is None or 'ModalityLUTSequence' in h:
         refuse('has no RescaleSlope or no RescaleIntercept, so its numbers are not known to be HU')
@@ -151,8 +150,8 @@ def _shared(ds, h: dict) -> dict:
                 intercept=float(h['RescaleIntercept']), bits=h['BitsStored'], signed=h['PixelRepresentation'],
                 syntax=str(ds.file_meta.TransferSyntaxUID))
 
-def _slice(path: Path, data: bytes, ds, h: dict) -> Slice:
-    "A slice from its header `h`; a `CompanionError` where it cannot be used."
+def slice_of(path: Path, digest: str, ds, h: dict) -> Slice:
+    "A slice of a file from the slice's header `h`; a `CompanionError` where it cannot be used."
     _check_image(h, path)
     shared, xyz, number = _shared(ds, h), tuple(map(float, h['ImagePositionPatient'])), h.get('InstanceNumber')
     if len(xyz) != 3 or not all(map(math.isfinite, xyz)):
@@ -161,7 +160,7 @@ def _slice(path: Path, data: bytes, ds, h: dict) -> Slice:
     values = trim_bits(stored, h['BitsStored'])
     trimmed = values is not stored and not np.array_equal(stored, values)
     hu = to_hu(values, shared['slope'], shared['intercept'], path)
-    return Slice(path, hashlib.sha256(data).hexdigest(), hu, xyz, math.inf if number is None else float(number), shared,
+    return Slice(path, digest, hu, xyz, math.inf if number is None else float(number), shared,
                  _notes(h, trimmed))
 
 # %% ../../nbs/sources/02_dicom.ipynb #12dc724a
@@ -172,20 +171,25 @@ def _class(ds) -> str:
     "SOP class of a file; a DICOMDIR has it in the file's own header only."
     return str(ds.get('SOPClassUID') or ds.file_meta.get('MediaStorageSOPClassUID', ''))
 
-def read_slice(
+def is_beside(ds) -> bool:
+    "Whether a DICOM file is of the kinds that lie beside slices, and is none."
+    return (uid := _class(ds)) in BESIDE or uid.startswith(tuple(f'{b}.' for b in BESIDE))
+
+def read_slices(
     path: Path,              # one file
     series_uid: str | None,  # the series wanted; None takes any
-) -> Slice | None:           # None: no DICOM file, of another series, or no slice but what lies beside (`BESIDE`)
-    "Read one file, once. A `CompanionError` names the file and what is wrong with it."
+) -> list[Slice]:            # none: no DICOM file, of another series, or of what lies beside (`BESIDE`)
+    "The slices of one file, read once: its one, or all frames of an enhanced CT. An error names file and fault."
     with reading(path):
         data = path.read_bytes()
         if not is_dicom(data):
-            if path.suffix.lower() != '.dcm': return None
+            if path.suffix.lower() != '.dcm': return []
             raise CompanionError('is not a DICOM file, though its name says so' if data else 'is empty', path, AGAIN)
         ds = pydicom.dcmread(io.BytesIO(data), specific_tags=list(USED))
-        if (uid := _class(ds)) in BESIDE or uid.startswith(tuple(f'{b}.' for b in BESIDE)): return None
-        if series_uid is not None and str(ds.SeriesInstanceUID).strip() != series_uid: return None
-        return _slice(path, data, ds, {e.keyword: e.value for e in ds})
+        if is_beside(ds) or (series_uid is not None and str(ds.SeriesInstanceUID).strip() != series_uid): return []
+        digest = hashlib.sha256(data).hexdigest()
+        if _class(ds) in ENHANCED: return by_name('sources.forms:frames')(path, data, digest)
+        return [slice_of(path, digest, ds, {e.keyword: e.value for e in ds})]
 
 # %% ../../nbs/sources/02_dicom.ipynb #df9e4002
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -323,7 +327,7 @@ def read_series(
     "Read a CT series into HU, each file once; a `CompanionError` names the file (or the folder) and the fault."
     where = files if isinstance(files, Path) else files[0].parent if files else ''
     files = dicom_files(files) if isinstance(files, Path) else list(files)
-    slices = [s for p in files if (s := read_slice(p, series_uid)) is not None]
+    slices = [s for p in files for s in read_slices(p, series_uid)]
     if not slices: _none(where)
     digests, shared = tuple(sorted(s.digest for s in slices)), _check_shared(slices)
     notes = sorted({n for s in slices for n in s.notes}) + _check_axial(slices, shared)

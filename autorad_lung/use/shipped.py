@@ -41,7 +41,8 @@ def told(name: str, answers: pd.DataFrame, picked: dict, candidates: tuple = CAN
     score = lambda k: '{:.3f} ({:.3f} to {:.3f})'.format(*s.loc[k, ['estimate', 'low', 'high']])
     kinds = {m: list(picked.values()).count(m) for m in dict.fromkeys(picked.values())}
     among = '; '.join(map(model_name, candidates))
-    return (f'Chosen among {len(candidates)} models of radiomics ({among}) by log loss in cross-validation. The choice made anew without each fold took '
+    return (f'Chosen among {len(candidates)} models of radiomics ({among}) by log loss in cross-validation. '
+            'The choice made anew without each fold took '
             f'{", ".join(f"{model_name(m)} in {k}" for m, k in kinds.items())} of {len(picked)} folds, and so scored: '
             f'accuracy {score("accuracy")}, balanced accuracy {score("balanced_accuracy")}, '
             f'macro AUC {score("macro_auc")}, log loss {score("log_loss")}.')

@@ -532,7 +532,8 @@ def _answers(t: Trained, dataset: Dataset, looks: pd.DataFrame, pictures: Rows, 
         notices=told, not_compared=blind) | attributes_of(t.rival, dataset))
 
 # %% ../../nbs/use/00_use.ipynb #4c3b2794
-LEADS_TO = {'image': 'a NIfTI file, or the folder of one DICOM series', 'mask': 'a NIfTI file', 'csv': 'the table'}
+LEADS_TO = {
+    'image': 'an image file, or the folder of one DICOM series', 'mask': 'the file of a mask', 'csv': 'the table'}
 
 def _check_paths(image, mask, csv, out):
     """Refuse what leads nowhere or to the wrong kind of thing, by the name that it was given under;
@@ -565,28 +566,33 @@ def _all_rows(source: Source, answers: pd.DataFrame, failed: pd.DataFrame) -> pd
     return rows.assign(problem=rows.nodule_id.map(lambda i: why.get(i, '')), **said)
 
 # %% ../../nbs/use/00_use.ipynb #03cdce48
-def opened(model: Path | str | Trained, image, mask, csv, out=None, store=None, fits=None) -> tuple[Trained, Given]:
-    "The model of a folder, and the nodules as a source; `fits` may refuse by what `model.json` says, early."
+def opened(
+    model: Path | str | Trained, image, mask, csv, out=None, store=None,
+    fits=None,    # may refuse by what `model.json` says, early
+    how=None,     # series_uid, threshold, resample: see `Given`
+) -> tuple[Trained, Given]:
+    "The model of a folder, and the nodules as a source."
     if not isinstance(model, Trained): check_folder(Path(model))
     _check_paths(image, mask, csv, out)
     if fits is not None: fits(model.about if isinstance(model, Trained) else read_about(Path(model)))
     t = load_model(model, store)
-    return t, Given(image, mask, csv, whole=t.about['scan_maximum_recorded'])
+    return t, Given(image, mask, csv, whole=t.about['scan_maximum_recorded'], **how or {})
 
 # %% ../../nbs/use/00_use.ipynb #cac2d91e
 def predict(
     model: Path | str | Trained,        # a folder that `train_model` wrote
-    image: Path | str | None = None,    # NIfTI file, or the folder of one DICOM series
-    mask: Path | str | None = None,     # NIfTI on the same grid; several nodules have several labels
+    image: Path | str | None = None,    # an image file, or the folder of one DICOM series
+    mask: Path | str | None = None,     # on the same grid; several nodules have several labels, segments or structures
     csv: Path | str | None = None,      # or a table with columns image, mask[, label, nodule_id, ...]
     confidence: float | None = None,    # of the sets; default: that of the model card
     out: Path | str | None = None,      # a CSV to write
     store: Store | str | None = None,   # the cache; default: the user's own
+    how: dict | None = None,            # series_uid, threshold, resample: see `Given`
     **parallel,                         # workers, quiet: see `pmap`
 ) -> pd.DataFrame:                      # one row a nodule: p_*, calibrated_*, most_likely, set, notices, problem
     """Three probabilities for each nodule, raw and calibrated,
     and a set of classes that holds the true one with the given confidence."""
-    t, source = opened(model, image, mask, csv, out, store)
+    t, source = opened(model, image, mask, csv, out, store, how=how)
     confidence = t.about['confidence'] if confidence is None else confidence
     enough(len(t.labels), confidence)
     ids, parts = source.rows.index.tolist(), asks(t.rival)

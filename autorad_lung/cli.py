@@ -539,13 +539,15 @@ Objects  = Annotated[Optional[Path], typer.Option('--dicom', help=(
 def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None,
            csv: Table = None,
            confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
-           check: Check = None, dicom: Objects = None, cache: CacheDir = None, workers: Workers = None):
+           check: Check = None, dicom: Objects = None, series: Series = '', threshold: Above = None,
+           resample: Laid = '', cache: CacheDir = None, workers: Workers = None):
     """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
     With --check: is every number of a report what the files give? Exits with 1 where one is not. Research use only.
 
     Example: `autorad-lung report --model model --image ct.nii.gz --mask nodule.nii.gz --to reports`
     """
-    model, given = _model(model), dict(confidence=confidence, store=cache, workers=workers or 1)
+    model, how = _model(model), _how(series, threshold, resample)
+    given = dict(confidence=confidence, store=cache, how=how, workers=workers or 1)
     if check:
         if dicom: raise CompanionError('--check writes nothing', '--dicom', 'give one of the two')
         from autorad_lung.cases import checker
@@ -554,7 +556,7 @@ def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = N
         data = {'ok': ok, 'reports': {where: checker.as_record(c) for where, c in found.items()}}
         return data, checker.words(found), 0 if ok else 1
     from autorad_lung.cases import given_objects, report as room
-    source = given_objects.on_series(image, mask, csv) if dicom else None     # refused before anything is computed
+    source = given_objects.on_series(image, mask, csv, how) if dicom else None     # refused before anything is computed
     table, cases = room.write_reports(model, to, image, mask, csv, **given)
     if dicom: given_objects.write_cases(source, {n: c.facts for n, c in cases.items()}, model, dicom)
     too = f'; DICOM objects: {dicom}' if dicom else ''
@@ -568,14 +570,16 @@ Count = Annotated[int, typer.Option('--k', min=1, help='neighbours of each nodul
 
 @command
 def similar(model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None, by: By = 'radiomics',
-            alike: Alike = None, k: Count = 5, cache: CacheDir = None, workers: Workers = None):
+            alike: Alike = None, k: Count = 5, series: Series = '', threshold: Above = None, resample: Laid = '',
+            cache: CacheDir = None, workers: Workers = None):
     """The nodules nearest to a new one among those that a model learnt from, with the readers' opinion of each.
     The model is one that was trained with --similar.
 
     Example: `autorad-lung similar --model model --image ct.nii.gz --mask nodule.nii.gz --by attributes --alike margin`
     """
     from autorad_lung.cases import similar as room
-    rows = room.similar(_model(model), image, mask, csv, by, alike, k, cache, workers=workers or 1)
+    how = _how(series, threshold, resample)
+    rows = room.similar(_model(model), image, mask, csv, by, alike, k, cache, how, workers=workers or 1)
     return records(rows), room.words(rows, by)
 
 # %% ../nbs/09_cli.ipynb #f63e9d16

@@ -180,10 +180,11 @@ def cases_of_files(
     confidence: float | None = None,
     neighbours: dict[str, list[dict]] | None = None,   # by nodule; default: of the folder's gallery, if it keeps one
     store: Store | str | None = None,
+    how: dict | None = None,            # the files are read: series_uid, threshold, resample, see `Given`
     **parallel,                         # workers, quiet: see `pmap`
 ) -> tuple[dict[str, Case], pd.DataFrame]:   # by nodule, in their order; those that failed: item, reason, where, remedy
     "The cases of new nodules."
-    t, source = opened(model, image, mask, csv, None, store)
+    t, source = opened(model, image, mask, csv, None, store, how=how)
     enough(len(t.labels), t.about['confidence'] if confidence is None else confidence)
     ids, parts = source.rows.index.tolist(), asks(t.rival) | {'radiomics'}
     data, pictures, failed = assemble(source, ids, t.protocol, parts, t.store, **parallel)

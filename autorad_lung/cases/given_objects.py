@@ -66,9 +66,9 @@ def series_of(source: Given) -> dict[Path, list[str]]:
         object_headers(path)
     return out
 
-def on_series(image=None, mask=None, csv=None) -> Given:
+def on_series(image=None, mask=None, csv=None, how: dict | None = None) -> Given:
     "New nodules, as for `use.predict`; refused where they do not lie on DICOM series: `series_of`."
-    series_of(source := Given(image, mask, csv))
+    series_of(source := Given(image, mask, csv, **how or {}))
     return source
 
 def write_given(

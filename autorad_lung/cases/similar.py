@@ -261,12 +261,13 @@ def similar(
     alike: list[str] | None = None,     # with by='attributes': those that count [default: all]
     k: int = 5,
     store: Store | str | None = None,
+    how: dict | None = None,            # the files are read: series_uid, threshold, resample, see `Given`
     **parallel,
 ) -> pd.DataFrame:                      # `NEAR` and `problem`, a row of which alone where a nodule failed
     "The nearest of what a model learnt from, for each new nodule."
     g = kept(model)
     g.arrays(by)
-    t, source = opened(model, image, mask, csv, None, store)
+    t, source = opened(model, image, mask, csv, None, store, how=how)
     ids = source.rows.index.tolist()
     data, _, failed = assemble(source, ids, t.protocol, {READS[by]}, t.store, **parallel)
     if not len(data.table): raise refuse_all(failed, None)

@@ -13,10 +13,10 @@ from ..artifacts import CompanionError, file_digest, needs
 from .objects import Measured, object_headers, write_objects
 from ..preprocessing import consensus
 from ..protocol import CLASSES
-from ..sources.given import Given, dicom_affine, turned
+from ..sources.given import Given, dicom_affine
 from ..sources.ratings import ATTRIBUTES
 from ..sources.segmentations import Grid
-from ..sources.sources import upright
+from ..sources.sources import turned, upright
 
 # %% ../../nbs/cases/10_given_objects.ipynb #968bb8e4
 HOW = 'diameter of the sphere of equal volume; volume of the voxels inside the outline'

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['VARIES', 'INSTRUCTIONS', 'EVERY', 'steady', 'answer_digest', 'told', 'call', 'append', 'read_record', 'replay',
-           'field_of', 'waited', 'offer', 'sdk', 'server', 'check_record', 'converse']
+           'field_of', 'offer', 'sdk', 'server', 'check_record', 'converse']
 
 # %% ../../nbs/cases/11_serve.ipynb #2c087fcc
 import asyncio, contextlib, hashlib, inspect, json, os, queue, signal, sys, threading, traceback
@@ -115,7 +115,7 @@ def field_of(annotation):
     kind, note, *bounds = get_args(annotation)
     return Annotated[(kind, Field(description=note, **(bounds[0] if bounds else {})))]
 
-async def waited(awaited: Awaitable, ctx, tool: str):
+async def _waited(awaited: Awaitable, ctx, tool: str):
     "Wait for an answer, and tell the client every second that it is still worked on."
     began, task = monotonic(), asyncio.ensure_future(awaited)
     try:
@@ -176,7 +176,7 @@ def server(
     of = sdk()
     from mcp.server.mcpserver.exceptions import ToolError
     async def ask(tool, given, ctx):
-        try: return await waited(work(partial(call, desk, tool, given, record)), ctx, tool)
+        try: return await _waited(work(partial(call, desk, tool, given, record)), ctx, tool)
         except CompanionError as e: raise ToolError(told(e)) from None
     return of('autorad-lung', instructions=INSTRUCTIONS, version=version('autorad-lung'), log_level='WARNING',
               tools=[offer(t, ask) for t in TOOLS])

@@ -25,7 +25,7 @@ $(READY): constraints.txt settings.ini setup.py tools/reference.py
 	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is needed. Install one, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt pip wheel setuptools numpy
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[towers,dev,lidc,cluster,dicom,mcp]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[towers,dev,lidc,cluster,dicom,mcp,excel]'
 	@$(BIN)/python tools/reference.py || true   # PyRadiomics, the reference: where it does not build, one line says so
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true   # on all cores, where pip takes one; a few templates in there are no Python, and it says so
 	touch $(READY)

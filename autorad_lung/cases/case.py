@@ -146,7 +146,8 @@ def _model(t: Trained) -> dict:
     known = found is not None and all(found[k] is not None for k in ends.values())
     scores = {f'about:auc{end}': found[k] for end, k in ends.items()} if known else {}
     ct = 'simulated CT (for testing software only)' if a['source']['simulated'] else 'CT'
-    n = {'about:learnt': a['n']['train'] + a['n']['validation'], 'about:calibrated': a['calibration']['n']}
+    held = 'about:calibrated' if a.get('hold_out') else 'about:crossed'       # nobody held out: its cross-validation is
+    n = {'about:learnt': a['n']['train'] + a['n']['validation'], held: a['calibration']['n']}
     return {'about:model': model_name(a['model']), 'about:ct': ct} | n | scores
 
 # %% ../../nbs/cases/02_case.ipynb #f480e46e

@@ -91,6 +91,8 @@ TEMPLATES |= {   # where the model looked, what is like it, and what lies outsid
     'note': Template('Note: {flags:*}.', items=FLAG_ITEMS),
     'model': Template('Model: "{about:model}", learnt from {about:learnt|0|} nodules; calibrated by its answers '
                       'on {about:calibrated|0|} that were held out.'),
+    'crossed': Template('Model: "{about:model}", learnt from {about:learnt|0|} nodules; calibrated by its answers on '
+                        '{about:crossed|0|} in cross-validation, each by a model that never saw the patient.'),
     'score': Template('On patients it never saw the model reached a macro-AUC of {about:auc|2|} '
                       '(95 % interval {about:auc:low|2|} to {about:auc:high|2|}).'),
 }

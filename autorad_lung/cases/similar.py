@@ -25,7 +25,7 @@ from ..rivals.prototypes import unit
 from ..sources.ratings import ATTRIBUTES
 from ..study import Study
 from ..training import fitted
-from ..use.use import Trained, assemble, check_folder, opened, partition, refuse_all
+from ..use.use import Trained, assemble, check_folder, fit_model, opened, partition, refuse_all
 
 # %% ../../nbs/cases/00_similar.ipynb #4d0d1d0b
 WAYS = {   # what may be alike -> in words
@@ -219,10 +219,12 @@ KEPT, GALLERY = 'gallery.json', 'gallery.safetensors'
 
 def keep(study: Study, t: Trained, folder: Path | str) -> Gallery:
     "Write the gallery of what a model learnt from into its folder, `use.train_model`'s."
-    spoken, seed = t.rival if t.about['model'] == SPOKEN else None, t.about['seed']
-    data = study.dataset_for(['radiomics_l2', t.about['model']])
-    parts = partition(data, t.about['hold_out'], study.protocol.inner_fraction, seed)[:2]
-    g = Gallery.of(data, np.sort(np.concatenate(parts)), study.protocol, study.store, spoken)
+    models, seed, spoken = ['radiomics_l2', t.about['model']], t.about['seed'], None
+    try: data = study.dataset_for([*models, SPOKEN])
+    except CompanionError: data = study.dataset_for(models)                  # nobody scored attributes
+    train, val, _ = partition(data, t.about['hold_out'], study.protocol.inner_fraction, seed)
+    if data.attributes is not None: spoken = fit_model(SPOKEN, study, train, val, seed)
+    g = Gallery.of(data, np.sort(np.concatenate([train, val])), study.protocol, study.store, spoken)
     flat = {f'{way}.{k}': np.asarray(v, 'f4' if np.asarray(v).dtype.kind == 'f' else None)
             for way, arrays in g.ways.items() for k, v in arrays.items()}
     write_arrays(Path(folder)/GALLERY, flat | {'ratings': g.ratings.astype('f4')})

@@ -288,8 +288,8 @@ def card(a: dict) -> str:
              '**Research use only. Not a medical device; not for diagnosis.**']
     return '\n'.join([
         *title, '', WHAT, '', '## Data', data, f'Frozen: {towers}.', '',
-        '## Scores, cross-validated' if crossed else '## Scores on the held-out patients',
-        'With 95 % intervals from resampled patients.', '',
+        '## Scores', f'{"Cross-validated" if crossed else "Of the held-out patients"}, with 95 % intervals from '
+        'resampled patients.', '',
         *_score_lines(a['metrics']), *['', a.get('chosen', '')] * ('chosen' in a), '',
         '## Calibration', calibrated, '', '## What it saw', *_span_lines(a['ranges']), '',
         '## Limits', *[SIMULATED] * a['source']['simulated'], *LIMITS, ''])

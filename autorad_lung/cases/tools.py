@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['cases', 'cohorts', 'parameters', 'given_files', 'preprocessing', 'sources', 'maps', 'studies', 'use', 'alikes',
-           'reports', 'checker', 'VOLUMES', 'NAME', 'Model', 'Image', 'Mask', 'Table', 'OPEN', 'Confidence', 'Methods',
-           'By', 'Alike', 'Nearest', 'TOOLS', 'Desk', 'nodules', 'open_desk', 'Count', 'Cohort', 'read_ledger',
-           'cohort', 'Measured', 'measure', 'Predicted', 'predict', 'Picture', 'Explained', 'explain', 'digests',
-           'Neighbour', 'similar', 'Reported', 'report', 'Doctor', 'doctor']
+           'reports', 'checker', 'shipped', 'VOLUMES', 'NAME', 'Model', 'Given', 'Image', 'Mask', 'Table', 'OPEN',
+           'Confidence', 'Methods', 'By', 'Alike', 'Nearest', 'TOOLS', 'Desk', 'nodules', 'open_desk', 'Count',
+           'Cohort', 'read_ledger', 'cohort', 'Measured', 'measure', 'Predicted', 'folder_of', 'predict', 'Picture',
+           'Explained', 'explain', 'digests', 'Neighbour', 'similar', 'Reported', 'report', 'Doctor', 'doctor']
 
 # %% ../../nbs/cases/06_tools.ipynb #454a0612
 import os, re
@@ -29,6 +29,7 @@ cases, cohorts, parameters = Later('features.cases'), Later('cohort.cohort'), La
 given_files, preprocessing, sources = Later('sources.given'), Later('preprocessing'), Later('sources.sources')
 maps, studies, use = Later('explain.explain'), Later('study'), Later('use.use')
 alikes, reports, checker = Later('cases.similar'), Later('cases.report'), Later('cases.checker')
+shipped = Later('use.shipped')
 VOLUMES = '.nii', '.nii.gz'
 
 def _with_links(path: Path) -> Iterator[Path]:
@@ -102,6 +103,7 @@ def open_desk(root: Path | str, out: Path | str | None = None, cache: Path | str
 # %% ../../nbs/cases/06_tools.ipynb #d485e801
 NAME = dict(min_length=1, max_length=500)
 Model = Annotated[str, 'folder of a model that `autorad-lung train` wrote, inside the root', NAME]
+Given = Annotated[Optional[str], 'the same [default: the model in the package, which reads radiomics]', NAME]
 Image = Annotated[Optional[str], 'CT: NIfTI file, or the folder of one DICOM series, inside the root; HU', NAME]
 Mask  = Annotated[Optional[str], 'NIfTI on the same grid; several nodules have labels 1, 2, 3 ...', NAME]
 Table = Annotated[Optional[str], 'or a CSV inside the root: image, mask[, label, nodule_id, patient_id, ...]', NAME]
@@ -205,12 +207,17 @@ class Predicted(TypedDict, total=False):
 
 Confidence = Annotated[Optional[float], "of the sets [default: the model card's]", dict(gt=0, lt=1)]
 
-def predict(desk: Desk, model: Model, image: Image = None, mask: Mask = None, csv: Table = None,
+def folder_of(desk: Desk, model: str | None) -> Path:
+    "The model's folder, or that of the one in the package."
+    return shipped.folder() if model is None else desk.path(model, 'model')
+
+def predict(desk: Desk, model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None,
             confidence: Confidence = None) -> list[Predicted]:
     """Probabilities that radiologists would call each nodule benign, unsure or malignant, with a set of classes and
     what the model never saw. Give image and mask, or csv. Not a diagnosis, and no probability of cancer."""
     files = nodules(desk, image, mask, csv)
-    return records(use.predict(desk.path(model, 'model'), **files, confidence=confidence, store=desk.store, quiet=True))
+    asked = dict(confidence=confidence, store=desk.store, quiet=True)
+    return records(use.predict(folder_of(desk, model), **files, **asked))
 
 # %% ../../nbs/cases/06_tools.ipynb #9b3dc215
 class Picture(TypedDict):
@@ -264,13 +271,13 @@ By    = Annotated[Literal['radiomics', 'embedding', 'concepts', 'size', 'attribu
 Alike = Annotated[list[str], "with by='attributes': those that count, such as margin; []: all", dict(max_length=8)]
 Nearest = Annotated[int, 'neighbours of each nodule', dict(ge=1, le=100)]
 
-def similar(desk: Desk, model: Model, image: Image = None, mask: Mask = None, csv: Table = None,
+def similar(desk: Desk, model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None,
             by: By = 'radiomics', alike: Alike = [], k: Nearest = 5) -> list[Neighbour]:
     """The nodules nearest to a new one among those that a model learnt from, never of the same patient, with what the
     readers said of each. The model must have been trained with --similar. Likeness is no diagnosis."""
     files = nodules(desk, image, mask, csv)
     more = dict(by=by, alike=alike or None, k=k, store=desk.store, quiet=True)
-    return records(alikes.similar(desk.path(model, 'model'), **files, **more))
+    return records(alikes.similar(folder_of(desk, model), **files, **more))
 
 class Reported(TypedDict):
     """reports: a row a nodule; texts: the report of each as text, the check of every number in it, and the path of its
@@ -278,12 +285,12 @@ class Reported(TypedDict):
     reports: list[dict[str, Any]]
     texts: list[dict[str, Any]]
 
-def report(desk: Desk, model: Model, image: Image = None, mask: Mask = None, csv: Table = None,
+def report(desk: Desk, model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None,
            confidence: Confidence = None) -> Reported:
     """A report on each nodule: sentences with their numbers, hedged where the model must hedge, and whether each number
     is what the files give (`checked`). Hand a report over whole, and only where `checked` says ok."""
-    files, folder = nodules(desk, image, mask, csv), desk.path(model, 'model')
-    key = content_key('reported', version('autorad-lung'), digests(desk), confidence)
+    files, folder = nodules(desk, image, mask, csv), folder_of(desk, model)
+    key = content_key('reported', version('autorad-lung'), digests(desk), model, confidence)
     desk.out.open('reported', key)
     try:
         with desk.out.publish('reported', key) as to:

@@ -116,8 +116,8 @@ def test_what_leads_nowhere_is_named_as_it_was_given(tree, model):
     one = pd.read_csv(tree/'new.csv').iloc[0]
     image, mask = ('--image', tree/one['image']), ('--mask', tree/one['mask'])
     for args, *said in [
-        ((*image, '--mask', tree/'nodul.nii.gz'), 'mask', 'nodul.nii.gz: there is no such file', 'a NIfTI file'),
-        ((*image, '--mask', tree), 'mask', 'is a folder', 'give a NIfTI file'),
+        ((*image, '--mask', tree/'nodul.nii.gz'), 'mask', 'nodul.nii.gz: there is no such file', 'the file of a mask'),
+        ((*image, '--mask', tree), 'mask', 'is a folder', 'give the file of a mask'),
         (('--image', tree/'c.nii.gz', *mask), 'image', 'c.nii.gz: there is no such file', 'of one DICOM series'),
         (('--csv', tree), 'csv', 'is a folder', 'the table'), (('--csv', tree/'gone.csv'), 'csv', 'no such file'),
         ((*image, *mask, '--model', tree), 'holds no model', 'autorad-lung train'),

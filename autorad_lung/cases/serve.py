@@ -36,6 +36,7 @@ def told(e: CompanionError) -> str:
     "An error for a client."
     return f'what: {e.reason}\nwhere: {e.where}\nremedy: {e.remedy}'
 
+# %% ../../nbs/cases/11_serve.ipynb #7a128a4c
 def _called(desk: Desk, tool: str, given: dict):
     "The answer of a tool, as JSON has it; a `CompanionError` whatever goes wrong."
     try:
@@ -158,6 +159,7 @@ def offer(tool: str, ask: Callable):
     made.parameters = args.model_json_schema(by_alias=True)
     return made
 
+# %% ../../nbs/cases/11_serve.ipynb #5ba41d4f
 def sdk():
     "The SDK's server; a `CompanionError` where it is not installed, or is of another age."
     try:
@@ -196,6 +198,7 @@ def check_record(desk: Desk, record: Path | str | None) -> Path | None:
     append(record, '')
     return record
 
+# %% ../../nbs/cases/11_serve.ipynb #33d925b0
 def _talk(app, jobs: queue.SimpleQueue, lost: list):
     "The protocol, until the client hangs up; then whatever is worked on is ended."
     try: app.run('stdio')

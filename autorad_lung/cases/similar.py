@@ -117,6 +117,7 @@ def distances(gallery: Gallery, way: str, z: np.ndarray, others: np.ndarray | No
     w = _weights(gallery, alike) if way == 'attributes' else 1.
     return np.sqrt(np.stack([((q - g)**2 * w).sum(1) for q in z])) if len(z) else np.zeros((0, len(g)))
 
+# %% ../../nbs/cases/00_similar.ipynb #91722a39
 NEAR = ['nodule_id', 'rank', 'neighbour', 'patient_id', 'label', 'diameter_mm', 'distance', 'cosine']
 
 def _most(far: np.ndarray) -> int: return int(np.isfinite(far).sum(1).min(initial=far.shape[1]))
@@ -128,6 +129,7 @@ def nearest(gallery: Gallery, far: np.ndarray, patients, k: int) -> np.ndarray:
         raise CompanionError(f'{k} neighbours were asked for', 'k', f'ask for 1 to {max(0, _most(far))}')
     return np.argsort(far, axis=1, kind='stable')[:, :k]
 
+# %% ../../nbs/cases/00_similar.ipynb #20dc6b91
 K, PARTS = 8, 8      # neighbours on a card, and the parts of a gallery
 
 def on_card(gallery: Gallery) -> int:
@@ -146,6 +148,7 @@ def _company(dataset: Dataset, rows: np.ndarray, protocol: Protocol, store: Stor
             out.setdefault(way, np.full(len(rows), np.nan))[part == f] = np.sort(far, 1)[:, :k].mean(1)
     return out
 
+# %% ../../nbs/cases/00_similar.ipynb #97a9e7b9
 def near(gallery: Gallery, dataset: Dataset, idx, by: str = 'radiomics', k: int = 5, alike=None) -> pd.DataFrame:
     """Rows of a dataset -> `NEAR`: k rows a nodule, the nearest first; never one of its own patient. `cosine` is NaN
     where a way has none."""

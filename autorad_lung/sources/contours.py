@@ -66,6 +66,7 @@ def _combined(contours: list, shape: tuple, path: Path, name: str) -> np.ndarray
         out ^= new
     return out
 
+# %% ../../nbs/sources/09_contours.ipynb #91fd80e8
 def _contoured(roi, name: str, image: Image, path: Path) -> np.ndarray | None:
     "The mask (Z, Y, X) of a structure; None where it has no closed contour."
     contours = [c for c in roi.get('ContourSequence') or [] if c.get('ContourData')]
@@ -125,6 +126,7 @@ def _marks(root, z: np.ndarray, path: Path) -> list[tuple[str, list[Contour]]]:
             if rated is not None and len(rated) and rings: found.append((name, rings))
     return found
 
+# %% ../../nbs/sources/09_contours.ipynb #0a7984b9
 def _lidc(path: Path):
     "The root of LIDC's XML; a `CompanionError` for any other."
     with reading(path): text = path.read_bytes()

@@ -25,7 +25,7 @@ from ..sources.ratings import ATTRIBUTES, HIGHEST
 from ..study import Study
 from ..training import fitted
 from ..use.use import TRAITS, Trained, about_towers, asks, assemble, attributes_of, one_by_one, opened
-from ..use.use import _beyond as beyond, ranges, trait_rows
+from ..use.use import beyond, ranges, trait_rows
 
 # %% ../../nbs/cases/02_case.ipynb #81f64a2c
 @dataclass(frozen=True, eq=False)

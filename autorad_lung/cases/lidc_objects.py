@@ -18,7 +18,7 @@ from .objects import Measured, object_headers, write_objects
 from ..cohort.cohort import lidc_nodules
 from ..cohort.marks import ATTRIBUTES, annotation_mask, annotations, contours, mark_diameter_mm
 from ..cohort.marks import mark_volume_mm3, scan_record
-from ..sources.dicom import _check_record as check_record
+from ..sources.dicom import check_record
 from ..sources.lidc import Job, find_jobs, series_files
 
 # %% ../../nbs/cases/09_lidc_objects.ipynb #9021e653

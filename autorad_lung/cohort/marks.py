@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ATTRIBUTES', 'SCAN', 'marks_file', 'annotations', 'scans', 'ScanRecord', 'scan_record', 'Contour', 'contours',
-           'mark_diameter_mm', 'mark_volume_mm3', 'cluster_marks', 'scan_nodules', 'reader_masks', 'annotation_mask']
+           'mark_diameter_mm', 'mark_volume_mm3', 'cluster_marks', 'scan_nodules', 'rasterize', 'reader_masks',
+           'annotation_mask']
 
 # %% ../../nbs/cohort/00_marks.ipynb #53841d72
 import functools, importlib.util, itertools, sqlite3
@@ -267,7 +268,7 @@ def _fill(outline: Contour, origin: np.ndarray, shape: tuple) -> tuple[np.ndarra
     return inside, (ring - origin).T
 
 # %% ../../nbs/cohort/00_marks.ipynb #54a782be
-def _rasterize(outlines: list[Contour], origin: np.ndarray, shape: tuple) -> np.ndarray:
+def rasterize(outlines: list[Contour], origin: np.ndarray, shape: tuple) -> np.ndarray:
     "One reader's mask (Z, Y, X): outlines first, then holes, in the order of the file, as pylidc."
     mask = np.zeros(shape, bool)
     for o in sorted(outlines, key=lambda o: not o.inclusion):
@@ -290,7 +291,7 @@ def reader_masks(
     outlines = [o for m in marks for o in m]
     corners = [[(o.slice, *o.points.min(0)), (o.slice, *o.points.max(0))] for o in outlines]
     low, high = np.array(corners)[:, 0].min(0), np.array(corners)[:, 1].max(0)
-    return np.stack([_rasterize(m, low, tuple(high - low + 1)) for m in marks]), tuple(low.tolist())
+    return np.stack([rasterize(m, low, tuple(high - low + 1)) for m in marks]), tuple(low.tolist())
 
 # %% ../../nbs/cohort/00_marks.ipynb #ab9f068a
 def annotation_mask(annotation_id: int) -> tuple[np.ndarray, tuple[int, int, int]]:

@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 from ..artifacts import CompanionError
 from ..cohort.marks import Contour, cluster_marks
-from ..cohort.marks import _rasterize as rasterize
+from ..cohort.marks import rasterize
 from .dicom import reading
 from .given import dicom_affine, first_header
 from .sources import SAME_MM, Image, turned

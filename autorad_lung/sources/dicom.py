@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['AGAIN', 'NEEDED', 'PLAIN', 'USED', 'BESIDE', 'SAME', 'trim_bits', 'to_hu', 'Slice', 'reading', 'is_dicom',
-           'dicom_files', 'slice_of', 'is_beside', 'read_slices', 'Volume', 'content_digest', 'read_series']
+           'dicom_files', 'slice_of', 'is_beside', 'read_slices', 'Volume', 'content_digest', 'check_record',
+           'read_series']
 
 # %% ../../nbs/sources/02_dicom.ipynb #744969dd
 import contextlib, dataclasses, hashlib, io, itertools, math, os, warnings
@@ -267,7 +268,7 @@ def _one_per_place(slices: list[Slice], extra: int) -> tuple[list[Slice], list[s
     return list(kept.values()), notes
 
 # %% ../../nbs/sources/02_dicom.ipynb #2dfa8b6e
-def _check_record(z: np.ndarray, recorded: np.ndarray, marks: Sequence[float], where: Path):
+def check_record(z: np.ndarray, recorded: np.ndarray, marks: Sequence[float], where: Path):
     "The slices found are those of the record, no fewer and no more; `marks` are z that readers marked."
     at = np.abs(z[:, None] - np.asarray(recorded)[None]) < .01                                # (found, recorded)
     if (missing := recorded[~at.any(0)]).size:
@@ -333,7 +334,7 @@ def read_series(
     notes = sorted({n for s in slices for n in s.notes}) + _check_axial(slices, shared)
     slices, more = _one_per_place(slices, extra)
     z, origin = np.array([s.position_mm[2] for s in slices]), slices[0].position_mm
-    if recorded_z is not None: _check_record(z, np.asarray(recorded_z), marks, where)
+    if recorded_z is not None: check_record(z, np.asarray(recorded_z), marks, where)
     elif len(z) > 2: _check_even(z, where)
     if len(shared['spacing']) != 2 or not all(.05 < v < 5 for v in shared['spacing']):
         raise CompanionError(f'pixel spacing {shared["spacing"]} mm', where, AGAIN)

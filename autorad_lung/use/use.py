@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['views', 'pretraining', 'TRAITS', 'READABLE', 'USABLE', 'ABOUT', 'FORMAT', 'LIBRARIES', 'SCORES', 'WHAT', 'SIMULATED',
            'LIMITS', 'KEPT', 'FIELDS', 'AGAIN', 'TRAIN', 'CALIBRATED', 'ANSWERS', 'LEADS_TO', 'FIRST', 'traits',
-           'trait_rows', 'ranges', 'outside', 'asks', 'assemble', 'partition', 'fit_model', 'crossed_answers',
+           'trait_rows', 'ranges', 'beyond', 'outside', 'asks', 'assemble', 'partition', 'fit_model', 'crossed_answers',
            'one_by_one', 'scored', 'probe', 'about_towers', 'card', 'Trained', 'check_folder', 'describe',
            'train_model', 'read_about', 'load_model', 'attributes_of', 'refuse_all', 'opened', 'predict', 'words']
 
@@ -84,7 +84,7 @@ def ranges(table: pd.DataFrame) -> dict:
 # %% ../../nbs/use/00_use.ipynb #d91bbaa0
 def _number(v: float) -> str: return f'{v:.0f}' if abs(v) >= 100 else f'{v:.3g}'
 
-def _beyond(v: float, low: float, high: float) -> bool:
+def beyond(v: float, low: float, high: float) -> bool:
     "Outside, by more than the rounding of a file's header; an unknown value (NaN) is not."
     return v == v and not low - 1e-3 * abs(low) <= v <= high + 1e-3 * abs(high)
 
@@ -93,7 +93,7 @@ def outside(row: dict, seen: dict) -> list[str]:
     def told(k, words, unit):
         span = ' to '.join(map(_number, seen[k]))
         return f'{words} {_number(row[k])} {unit} is outside {span} {unit}, which is what the model saw'
-    wrong = [told(k, *words) for k, words in TRAITS.items() if seen[k] and _beyond(row[k], *seen[k])]
+    wrong = [told(k, *words) for k, words in TRAITS.items() if seen[k] and beyond(row[k], *seen[k])]
     axes, known = row['orientation'], seen['orientation']
     if axes in known: return wrong
     unlike = f'image axes {axes or "unknown"} are not among {", ".join(known)}, which the model saw'

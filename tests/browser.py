@@ -113,6 +113,13 @@ class Browser:
         for kind in ('mousePressed', 'mouseReleased'):
             self('Input.dispatchMouseEvent', type=kind, x=x, y=y, button='left', clickCount=1)
 
+    def until(self, expression: str, wait_s: float = 10):
+        "Waits until an expression is true: a click that goes by the address is answered in a later turn of the page."
+        end = time.monotonic() + wait_s
+        while not (value := self.js(expression)):
+            if time.monotonic() > end: raise TimeoutError(f'{expression}: still {value!r} after {wait_s:.0f} s')
+            time.sleep(.02)
+
     def picture(self, to: Path, whole: bool = False):
         "A screenshot, of the window or of the whole page."
         shot = self('Page.captureScreenshot', captureBeyondViewport=whole)

@@ -85,7 +85,8 @@ def test_neighbours_and_a_report_of_each_nodule(run, browser):
     point('mouseout')
     assert browser.js(f'{frame} === null')
     browser.click('#near .thumb')
-    assert browser.js('now') == near[0] and browser.errors == []
+    browser.until(f'now === {near[0]}')
+    assert browser.errors == []
 
 def test_a_table_sorts_on_click(run, browser):
     browser.open(run/'report'/'index.html')
@@ -116,7 +117,7 @@ def test_a_cell_is_read_by_its_leading_number(text, value, run, browser):
 def test_a_figure_enlarges_and_closes(run, browser):
     browser.open(run/'report'/'index.html')
     browser.click('a.enlarge')
-    assert browser.js('large.open && shown.naturalWidth > 500')
+    browser.until('large.open && shown.naturalWidth > 500')
     assert browser.js('shown.src === document.querySelector("a.enlarge img").src')
     link = 'large.querySelector("a").getAttribute("href")'
     assert browser.js(f'{link} === document.querySelector("a.enlarge").href')

@@ -293,7 +293,8 @@ def benchmark(cohort: InCohort = None, out: File = None, reference: Reference = 
 
 # %% ../nbs/09_cli.ipynb #df9c859b
 Named   = Annotated[Path, typer.Argument(metavar='TABLE', help=(
-    'CSV with annotation_id; or seriesuid, coordX, coordY, coordZ (LUNA16); or patient_id, slice, row, column'))]
+    'CSV with annotation_id; or seriesuid, coordX, coordY, coordZ (LUNA16); or patient_id and slice, row, column; '
+    "or patient_id and label ('Nodule 1 - Annotation 12327') of LIDC's DICOM re-encoding"))]
 Matched = Annotated[Optional[Path], typer.Option('--out', help='CSV to write: the same rows, with nodule_id')]
 
 @command

@@ -17,20 +17,20 @@ from ..artifacts import write_text
 from .objects import Measured, object_headers, write_objects
 from ..cohort.cohort import lidc_nodules
 from ..cohort.marks import ATTRIBUTES, annotation_mask, annotations, contours, mark_diameter_mm
-from ..cohort.marks import mark_volume_mm3, scan_record
+from ..cohort.marks import mark_names, mark_volume_mm3, scan_record
 from ..sources.dicom import check_record
 from ..sources.lidc import Job, find_jobs, series_files
 
 # %% ../../nbs/cases/09_lidc_objects.ipynb #9021e653
 HOW = "pylidc's: greatest distance within one outline; volume between the outlines"
-FORMAT = 1          # raise it when anything here changes what is written
+FORMAT = 2          # raise it when anything here changes what is written
 
 def mark_numbers(nodule_id: str, annotation_id: int, ratings: dict[str, int]) -> Measured:
     "What LIDC knows of one mark; its label as in the re-encoding."
     outlines, scan = contours(annotation_id), scan_record(int(nodule_id.split('-s')[-1].split('-n')[0]))
     diameter = mark_diameter_mm(outlines, scan.pixel_spacing_mm)
     volume = mark_volume_mm3(outlines, scan.pixel_spacing_mm, scan.slice_thickness_mm)
-    label = f'Nodule {nodule_id.split("-n")[-1]} - Annotation {annotation_id}'
+    label = f'Nodule {nodule_id.split("-n")[-1]} - Annotation {mark_names()[annotation_id]}'
     return Measured(nodule_id, label, diameter, volume, HOW, ratings={a: int(ratings[a]) for a in ATTRIBUTES})
 
 def mark_mask(annotation_id: int, shape: tuple[int, int, int]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Files of every form, with bytes changed: what comes back is right, or a clear refusal. The forms are those of the
 page *What can be handed in*, written by the page's own cells."""
-import json, re, shutil, tarfile, warnings
+import json, re, shutil, tarfile, warnings, zipfile
 from pathlib import Path
 import numpy as np
 import pydicom
@@ -11,7 +11,7 @@ from lidc_tree import slice_dataset
 from autorad_lung.artifacts import CompanionError
 from autorad_lung.cohort.marks import reader_masks, scan_nodules, scan_record
 from autorad_lung.sources.given import Given
-from autorad_lung.sources.lidc import Job, _read_scan, series_files
+from autorad_lung.sources.lidc import Job, _read_scan, scan_place, series_files
 from autorad_lung.sources.sources import files_of
 
 @pytest.fixture(scope='module')
@@ -129,12 +129,21 @@ def test_a_volume_named_by_its_uid_is_the_series(tmp_path):
     (tmp_path/'luna'/'subset0').mkdir(parents=True); (tmp_path/'flat').mkdir()
     sitk.WriteImage(image, tmp_path/'luna'/'subset0'/f'{scan.series_uid}.mhd')
     (tmp_path/'flat'/f'CT_{scan.series_uid}').symlink_to(tree)
+    for name, of in (('zips', tmp_path/'luna'), ('packed', tmp_path/'tree')):       # several series in one archive
+        (tmp_path/name).mkdir()
+        with zipfile.ZipFile(tmp_path/name/'subset0.zip', 'w') as z:
+            for p in of.rglob('*'): z.write(p, p.relative_to(of))
+            z.writestr(f'subset0/{scan.series_uid}.9.mhd', 'another scan')
     job, found = Job(scan.scan_id, ()), {}
-    for name in ('tree', 'luna', 'flat'):
+    for name in ('tree', 'luna', 'flat', 'zips', 'packed'):
         files = series_files(tmp_path/name, scan.scan_id)
         found[name] = v = _read_scan(job, files)
         assert np.array_equal(v.hu, hu) and v.spacing_mm == found['tree'].spacing_mm, name
         assert np.array_equal(v.positions_mm, scan.slice_z_mm) and v.series_uid == scan.series_uid, name
     assert len(files_of(series_files(tmp_path/'luna', scan.scan_id)[0])) == len(found['luna'].digests) == 2
+    assert found['zips'].digests == found['luna'].digests and found['packed'].digests == found['tree'].digests
+    assert scan_place(tmp_path/'zips', 'LIDC-IDRI-0001', scan_record(12).series_uid) is None
+    (tmp_path/'zips'/'a.zip').write_bytes(b'PK half')
+    with pytest.raises(CompanionError, match='not a whole archive'): series_files(tmp_path/'zips', 12)
     sitk.WriteImage(image[:, :, 1:], tmp_path/'luna'/'subset0'/f'{scan.series_uid}.mhd')
     with pytest.raises(CompanionError, match='LIDC has'): _read_scan(job, series_files(tmp_path/'luna', scan.scan_id))

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['ENGINES', 'AGAIN_ITK', 'MOST', 'UNITS', 'GROUPS', 'LARGEST', 'BESIDE_FILES', 'segmentations', 'read_itk',
-           'frame_header', 'frames', 'unpacked', 'read_zip', 'zipped_header', 'as_itk', 'laid_on', 'read_segments',
-           'itk_pair']
+           'frame_header', 'frames', 'names_in', 'unpacked', 'read_zip', 'zipped_header', 'as_itk', 'laid_on',
+           'read_segments', 'itk_pair']
 
 # %% ../../nbs/sources/08_forms.ipynb #cf13f8fa
-import contextlib, io, re, zipfile
-from collections.abc import Iterator
+import contextlib, functools, io, re, zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 import numpy as np
@@ -102,15 +102,29 @@ def frames(path: Path, data: bytes, digest: str) -> list[Slice]:
 LARGEST = 8 << 30        # bytes that an archive may unpack to
 BESIDE_FILES = {'.txt', '.xml', '.json', '.csv', '.pdf', '.md', '.html', '.png', '.jpg', '.raw', '.zraw', '.img'}
 
+def _archive(path: Path) -> zipfile.ZipFile:
+    try: return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError) as e:
+        raise CompanionError(f'not a whole archive ({e})', path, 'write it again') from None
+
+@functools.lru_cache(maxsize=64)
+def _names(path: Path, size: int, time_ns: int) -> tuple[str, ...]:
+    with _archive(path) as archive: return tuple(n for n in archive.namelist() if not n.endswith('/'))
+
+def names_in(path: Path) -> tuple[str, ...]:
+    "Names of the files in a ZIP archive; read once, as long as the archive is the same."
+    s = path.stat()
+    return _names(path, s.st_size, s.st_mtime_ns)
+
 @contextlib.contextmanager
-def unpacked(path: Path) -> Iterator[list[Path]]:
-    "The files of a ZIP archive, as long as they are needed; hidden ones and what is no image by its name left out."
+def unpacked(path: Path, only: Iterable[str] | None = None) -> Iterator[list[Path]]:
+    """The files of a ZIP archive, or `only` some by name, as long as they are needed; hidden ones and what is no image
+    by its name left out."""
     def refuse(reason, remedy): raise CompanionError(reason, path, remedy) from None
-    try: archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as e: refuse(f'not a whole archive ({e})', 'write it again')
-    with archive, TemporaryDirectory() as folder:
-        if sum(i.file_size for i in archive.infolist()) > LARGEST: refuse('unpacks to more than 8 GiB', 'unpack it')
-        try: archive.extractall(folder)
+    with _archive(path) as archive, TemporaryDirectory() as folder:
+        wanted = archive.infolist() if only is None else [archive.getinfo(n) for n in only]
+        if sum(i.file_size for i in wanted) > LARGEST: refuse('unpacks to more than 8 GiB', 'unpack it')
+        try: archive.extractall(folder, wanted)
         except RuntimeError: refuse('is locked by a password', 'unpack it, and give the folder')
         except Exception as e: refuse(f'not a whole archive ({e})', 'write it again')
         found = sorted(p for p in Path(folder).rglob('*') if p.is_file() and p.suffix.lower() not in BESIDE_FILES)

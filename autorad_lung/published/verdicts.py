@@ -290,10 +290,11 @@ def counted(lines: list[Line]) -> str:
     each_kind = [(v, sum(x.verdict == v for x in lines)) for v in VERDICTS]
     return f'{len(lines)} claims: {", ".join(f"{n} {v}" for v, n in each_kind if n)}.'
 
-def summary(lines: list[Line]) -> str:
-    "A line a claim, in Markdown: what is claimed, where, the verdict and why."
-    rows = [[x.claim.text, x.claim.said, f'**{x.verdict}**', x.why] for x in lines]
-    return _lines(['Claim', 'Said in', 'Verdict', 'Why'], rows)
+def summary(lines: list[Line], at: str = 'paper/') -> str:
+    "A line a claim, in Markdown: what is claimed, where, the verdict, why, and the pages that show it."
+    def shown(x): return ', '.join(f'[{p}]({at}{p}.ipynb)' for p in dict.fromkeys(t.page for t in x.claim.tests))
+    rows = [[x.claim.text, x.claim.said, f'**{x.verdict}**', x.why, shown(x)] for x in lines]
+    return _lines(['Claim', 'Said in', 'Verdict', 'Why', 'Shown on'], rows)
 
 _ASKS = {'higher': 'difference above 0', 'lower': 'difference below 0', 'alike': 'not told apart',
          'apart': 'lies above', 'keeps': 'does not lie below', 'reaches': 'reaches', 'above': 'lies above',

@@ -75,6 +75,6 @@ def test_the_page_says_what_is_computed_now(given):
 
 def test_no_number_of_the_paper_is_new():
     "What is given as the paper's is what the review gives."
-    given = {'64.6', '6', '16', '24', '50', '10', '30', '70', '1,500', '1.7', '9', '1e-4', '.9'}
+    given = {'64.6', '6', '16', '24', '50', '66.10', '70', '62.33', '1,500', '1.7', '1e-4', '.9'}
     found = {n for c in claims.PAPER for n in re.findall(r'(?<![\w.-])\.?\d[\d,.e-]*(?<![,.])', c.text)}
-    assert found <= given
+    assert found == given

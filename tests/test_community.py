@@ -30,7 +30,7 @@ def test_the_citation_has_the_paper_and_this_version():
     assert all(a in readme for a in [*authors, paper['url'], c['references'][0]['identifiers'][0]['value']])
 
 def test_catalogues_of_software_are_told_the_same(tmp_path):
-    "codemeta.json is what settings.ini and CITATION.cff say; the slots of an archived version work once they are filled."
+    "codemeta.json is what settings.ini and CITATION.cff say; the slots of an archive work once filled."
     assert read('codemeta.json') == codemeta.made(), 'python tools/codemeta.py'
     said, c = json.loads(read('codemeta.json')), yaml.safe_load(read('CITATION.cff'))
     assert (said['version'], said['codeRepository']) == (SETTINGS['version'], SETTINGS['git_url'])
@@ -41,20 +41,20 @@ def test_catalogues_of_software_are_told_the_same(tmp_path):
     (tmp_path/'CITATION.cff').write_text(filled)
     shutil.copy(ROOT/'settings.ini', tmp_path)
     archived = yaml.safe_load(filled)['identifiers']
-    assert [i['type'] for i in archived] == ['doi', 'swh'] and re.fullmatch(r'swh:1:rev:[0-9a-f]{40}', archived[1]['value'])
+    assert [i['type'] for i in archived] == ['doi', 'swh']
+    assert re.fullmatch(r'swh:1:rev:[0-9a-f]{40}', archived[1]['value'])
     doi, swh = json.loads(codemeta.made(tmp_path))['identifier']
     assert doi == 'https://doi.org/10.5281/zenodo.123' and swh.endswith('swh:1:rev:' + 'ab' * 20)
 
 def test_a_run_names_this_repository_and_its_year():
     assert (crate.REPOSITORY, crate.NAME) == (SETTINGS['git_url'], SETTINGS['title'])
-    assert SETTINGS['copyright'].startswith(crate.YEAR) and crate.LIDC.endswith(citation_of_the_data())
-
-def citation_of_the_data() -> str: return yaml.safe_load(read('CITATION.cff'))['references'][0]['identifiers'][0]['value']
+    [lidc] = yaml.safe_load(read('CITATION.cff'))['references'][0]['identifiers']
+    assert SETTINGS['copyright'].startswith(crate.YEAR) and crate.LIDC.endswith(lidc['value'])
 
 def front(text: str) -> dict: return yaml.safe_load(text.split('---\n')[1])
 
 def test_a_hub_reads_the_card_of_the_model_that_comes_with_the_package():
-    "The card is what model.json says, licence with it; the hub's library parses it, and finds the scores of model.json."
+    "The card is what model.json says, licence with it; the hub's library finds the scores of model.json in it."
     about = json.loads((shipped.folder()/'model.json').read_text())
     text = (shipped.folder()/'README.md').read_text()
     assert text == use.card(about), 'python tools/ship.py --card'

@@ -1,12 +1,17 @@
 """Files for contributors say what is so: paths exist, versions agree, workflows call what there is,
 templates are as the cards."""
-import configparser, inspect, re, subprocess, sys
+import configparser, inspect, json, re, shutil, subprocess, sys
 from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
 from autorad_lung.bench import doctor
-from autorad_lung.use import use
+from autorad_lung.published import crate
+from autorad_lung.scores import hub
+from autorad_lung.use import shipped, use
+
+sys.path.insert(0, str(ROOT/'tools'))
+import codemeta
 
 BIN = Path(sys.executable).parent
 SETTINGS = configparser.ConfigParser(delimiters=['='], interpolation=None); SETTINGS.read(ROOT/'settings.ini')
@@ -23,6 +28,44 @@ def test_the_citation_has_the_paper_and_this_version():
     authors = [a['family-names'] for a in paper['authors']]
     assert authors == ['Khademi', 'Shabanpour', 'Taleei', 'Oikonomou', 'Mohammadi']
     assert all(a in readme for a in [*authors, paper['url'], c['references'][0]['identifiers'][0]['value']])
+
+def test_catalogues_of_software_are_told_the_same(tmp_path):
+    "codemeta.json is what settings.ini and CITATION.cff say; the slots of an archive work once filled."
+    assert read('codemeta.json') == codemeta.made(), 'python tools/codemeta.py'
+    said, c = json.loads(read('codemeta.json')), yaml.safe_load(read('CITATION.cff'))
+    assert (said['version'], said['codeRepository']) == (SETTINGS['version'], SETTINGS['git_url'])
+    assert said['name'] == c['title'] == SETTINGS['title'] and said['identifier'] == [] and 'identifiers' not in c
+    assert said['license'].endswith(c['license']) and said['softwareRequirements'] == SETTINGS['requirements'].split()
+    filled = re.sub(r'^# (identifiers:|  - )', r'\1', read('CITATION.cff'), flags=re.M)
+    filled = filled.replace('NUMBER', '123').replace('COMMIT', 'ab' * 20)
+    (tmp_path/'CITATION.cff').write_text(filled)
+    shutil.copy(ROOT/'settings.ini', tmp_path)
+    archived = yaml.safe_load(filled)['identifiers']
+    assert [i['type'] for i in archived] == ['doi', 'swh']
+    assert re.fullmatch(r'swh:1:rev:[0-9a-f]{40}', archived[1]['value'])
+    doi, swh = json.loads(codemeta.made(tmp_path))['identifier']
+    assert doi == 'https://doi.org/10.5281/zenodo.123' and swh.endswith('swh:1:rev:' + 'ab' * 20)
+
+def test_a_run_names_this_repository_and_its_year():
+    assert (crate.REPOSITORY, crate.NAME) == (SETTINGS['git_url'], SETTINGS['title'])
+    [lidc] = yaml.safe_load(read('CITATION.cff'))['references'][0]['identifiers']
+    assert SETTINGS['copyright'].startswith(crate.YEAR) and crate.LIDC.endswith(lidc['value'])
+
+def front(text: str) -> dict: return yaml.safe_load(text.split('---\n')[1])
+
+def test_a_hub_reads_the_card_of_the_model_that_comes_with_the_package():
+    "The card is what model.json says, licence with it; the hub's library finds the scores of model.json in it."
+    about = json.loads((shipped.folder()/'model.json').read_text())
+    text = (shipped.folder()/'README.md').read_text()
+    assert text == use.card(about), 'python tools/ship.py --card'
+    assert front(text)['license'] == about['licence'] == 'apache-2.0' and front(text) == hub.front(about)
+    assert front(read('templates/model_card.md')).keys() == {*hub.front(about), 'base_model'}
+    library = pytest.importorskip('huggingface_hub', reason='huggingface_hub is not installed')
+    data = library.ModelCard(text).data
+    own = {r['score']: r['estimate'] for r in about['metrics'] if r['model'] == about['model']}
+    assert {e.metric_type: e.metric_value for e in data.eval_results} == {
+        kind: round(own[score], 4) for score, (kind, _) in hub.HUB_NAMES.items()}
+    assert (data.license, data.library_name, data.datasets) == ('apache-2.0', 'autorad-lung', ['LIDC-IDRI'])
 
 def test_the_changelog_begins_with_this_version():
     assert re.search(r'^## (\S+)', read('CHANGELOG.md'), re.M)[1] == SETTINGS['version']

@@ -7,6 +7,7 @@ import pytest
 from conftest import QUICK, ROOT, SETTINGS, autorad, inside
 from notebook import cell_by_cell, outcome
 from autorad_lung.pages.report import MORE
+from autorad_lung.published.crate import CRATE
 
 AUTORAD = [Path(sys.executable).with_name('autorad-lung'), 'reproduce']
 
@@ -35,9 +36,23 @@ def test_the_report_is_whole(run):
 
 def test_again_executes_nothing_and_changes_no_byte(run):
     def notebooks(): return {p.name: p.stat().st_mtime_ns for p in (run/'notebooks').iterdir()}
-    before, made = digests(run), notebooks()
+    before, made, crate = digests(run), notebooks(), (run/CRATE).read_bytes()
     inside('reproduce', *QUICK, '--out', run)
     assert digests(run) == before and notebooks() == made          # none was executed again
+    assert (run/CRATE).read_bytes() == crate
+
+def test_machines_find_the_run(quick_run):
+    "Every table, figure and notebook is in the RO-Crate, with the caption and the digest of what is the same anywhere."
+    read = pytest.importorskip('rocrate.rocrate', reason='rocrate is not installed').ROCrate(quick_run)
+    listed = {e.id for e in read.data_entities if e.type == 'File'}
+    there = {f'{d}/{p.name}' for d in ('tables', 'figures') for p in (quick_run/d).glob('*[!t]')}
+    assert there <= listed and {'notebooks/table1.ipynb', 'run.json', 'report/index.html', 'ledger.csv'} <= listed
+    assert all((quick_run/e).is_file() for e in listed)
+    hashes = {e.id: e['sha256'] for e in read.data_entities if e.get('sha256')}
+    assert {f: d for f, d in digests(quick_run).items() if not f.endswith('.txt')} == hashes
+    said = [e['description'] for e in (read.root_dataset, read.get('tables/table1.csv'))]
+    assert all('Simulated CT' in s for s in said)
+    assert str(quick_run) not in (quick_run/CRATE).read_text()
 
 def test_killed_at_three_points_ends_in_the_same_bytes(run, clustered, tmp_path):
     out, rng = tmp_path/'killed', random.Random(0)

@@ -113,9 +113,9 @@ def test_every_notebook_stands_in_the_sidebar_once():
     hrefs = [l['href'] for l in docs.leaves(docs.sidebar(titles))]
     assert len(PAGES) == len(NOTEBOOKS) and sorted(hrefs) == sorted([*PAGES, docs.EXPLORER])
     tops = [i['text'] for i in docs.sidebar(titles | {'index.ipynb': 'Home'})]
-    assert tops == ['Home', 'One nodule, start to end', 'What we found', 'The paper', 'What the paper leaves open',
-                    'The method, in code', 'Data', 'Your own nodules', 'What can be handed in', 'Score your model',
-                    'Scaling out', 'A run, nodule by nodule', 'Reference']
+    assert tops == ['Home', 'One nodule, start to end', 'What we found', 'Verdicts', 'The paper',
+                    'What the paper leaves open', 'The method, in code', 'Data', 'Your own nodules',
+                    'What can be handed in', 'Score your model', 'Scaling out', 'A run, nodule by nodule', 'Reference']
     sections = [i['text'] for top in docs.sidebar(titles) for i in [top, *top.get('inside', [])] if 'inside' in i]
     assert set(sections).isdisjoint(titles.values())       # no section is named as a page is
 

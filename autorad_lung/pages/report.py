@@ -22,6 +22,7 @@ from ..artifacts import write_json, write_table, write_text
 from ..cohort import cohort
 from .headline import headline_of
 from .references import SITE, bibliography, standalone, words_for
+from ..published.crate import write_crate
 from ..published.record import write_run
 from ..published.verify import in_a_line
 from ..radiomics import compiling_beside
@@ -221,10 +222,15 @@ def _said(executed: Path) -> str:
 
 def _shown(table: pd.DataFrame) -> str: return table.to_html(index=False, border=0)
 
+def _made(study: Study, name: str) -> str:
+    "What a notebook's outputs were made from, for their captions."
+    done = json.loads((study.folder/'notebooks'/f'{name}.done').read_text())
+    return f'nbs/paper/{name}.ipynb, protocol {done["protocol"]}' + f', commit {done["commit"]}' * bool(done['commit'])
+
 def _items(study: Study, name: str) -> dict:
-    "What the page shows of one notebook: its tables, pictures and captions."
+    "What the page shows of one notebook: its tables, pictures and captions, each with what it was made from."
     tables, figures = ([p for p in outputs(study, name) if p.suffix == kind] for kind in ('.csv', '.png'))
-    text = lambda p: p.with_suffix('.txt').read_text().strip()
+    text = lambda p: f'{p.with_suffix(".txt").read_text().strip()} {_made(study, name)}.'
     read = lambda p: pd.read_csv(p, dtype=str, keep_default_na=False)
     return dict(name=name, title=TITLES[name], link=f'../notebooks/{name}.html',
                 said=_said(study.folder/'notebooks'/f'{name}.ipynb'),
@@ -357,5 +363,7 @@ def reproduce(
     shown = [n for n in TITLES if (study.folder/'notebooks'/f'{n}.done').is_file()]
     def report():
         write_run(study)                        # so that it can be held against what is published
-        return write_report(study, shown)
+        page = write_report(study, shown)
+        write_crate(study.folder, study.caption)       # so that machines find it
+        return page
     return step('report', report)

@@ -30,6 +30,7 @@ from ..baselines.dataset import Dataset
 from ..baselines.plain import Rival
 from ..baselines.register import ELSEWHERE, MODELS, open_model
 from ..protocol import CLASSES, Protocol
+from ..scores.hub import front_lines
 from ..scores.predictions import PROBABILITIES, model_name
 from ..sources.given import Given, orientation
 from ..sources.ratings import ATTRIBUTES, HIGHEST
@@ -276,7 +277,7 @@ def _split_words(n: dict, crossed: bool) -> str:
             'two of these.')
 
 def card(a: dict) -> str:
-    "The model card, from what `model.json` says."
+    "The model card, from what `model.json` says; a hub reads its first lines."
     c, crossed = a['calibration'], not a['hold_out']
     towers = '; '.join(_tower_words(kind, t) for kind, t in a['towers'].items()) or 'none'
     data = f'{a["source"]["caption"]}. {_split_words(a["n"], crossed)} Cohort `{a["cohort"]}`, seed {a["seed"]}.'
@@ -287,7 +288,7 @@ def card(a: dict) -> str:
     title = [f'# {model_name(a["model"])}: a lung nodule model', '',
              '**Research use only. Not a medical device; not for diagnosis.**']
     return '\n'.join([
-        *title, '', WHAT, '', '## Data', data, f'Frozen: {towers}.', '',
+        *front_lines(a), *title, '', WHAT, '', '## Data', data, f'Frozen: {towers}.', '',
         '## Scores', f'{"Cross-validated" if crossed else "Of the held-out patients"}, with 95 % intervals from '
         'resampled patients.', '',
         *_score_lines(a['metrics']), *['', a.get('chosen', '')] * ('chosen' in a), '',

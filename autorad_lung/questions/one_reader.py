@@ -46,7 +46,8 @@ def best_shift(mask: np.ndarray, share: np.ndarray) -> tuple[int, int]:
     return tuple(int(a if a < m else a - s) for a, m, s in zip(at, mask.shape[1:], size))
 
 def shifted(masks: np.ndarray, origin: tuple, shape: tuple) -> np.ndarray:
-    "Masks (R, z, y, x) whose first voxel is voxel `origin` of a volume of `shape`: (R, Z, Y, X); what is outside is cut."
+    """Masks (R, z, y, x) whose first voxel is voxel `origin` of a volume of `shape`: (R, Z, Y, X); what is outside is
+    cut."""
     out = np.zeros((len(masks), *shape), bool)
     low, high = np.maximum(origin, 0), np.minimum(np.add(origin, masks.shape[1:]), shape)
     if (high <= low).any(): return out
@@ -81,8 +82,8 @@ def outlined(
     source: Source, nodules: pd.DataFrame,   # rows of its table, of those who are asked for
     level: float, store: Store,              # share of the readers who make a consensus
 ) -> tuple[dict, dict, dict]:
-    """By nodule_id: a call that gives a nodule with each reader's outline and the outline that stands for all; what that
-    depends on; and of those who have no such call, why."""
+    """By nodule_id: a call that gives a nodule with each reader's outline and the outline that stands for all; what
+    that depends on; and of those who have no such call, why."""
     single = isinstance(source, Nifti)
     one = [i for i in nodules.nodule_id if single and len(outlines_of(source.row(i), source.folder)) < 2]
     calls = {i: functools.partial(drawn, source.loader(i), level) for i in nodules.nodule_id if i not in set(one)}
@@ -122,14 +123,15 @@ def _row(call: Callable, protocol: Protocol, size: int) -> dict:
     nodule, own = call()
     masks = nodule.masks[nodule.masks.any((1, 2, 3))]
     if not 2 <= len(masks) <= READERS:
-        raise CompanionError(f'{len(masks)} outline{"s" * (len(masks) > 1)}', nodule.nodule_id,
-                             f'two to {READERS} can be compared')
+        reason = f'{len(masks)} outlines: several nodules in one' if len(masks) > 1 else 'one outline'
+        raise CompanionError(reason, nodule.nodule_id, f'two to {READERS} can be compared')
     joint = consensus(masks, protocol.consensus)
     found = [_by(nodule, m, own, protocol, size) for m in [*masks, *[None] * (READERS - len(masks)), joint]]
     stacked = {k: np.stack([f[k] for f in found]).astype(t) for k, t in _KINDS.items()}
     said = '\n'.join(f['reason'] for f in found)
     alike = float(np.mean([dice(a, b) for a, b in combinations(masks, 2)]))
-    return dict(nodule_id=nodule.nodule_id, drew=len(masks), reasons=said, alike=alike, fits=dice(joint, own), **stacked)
+    about = dict(drew=len(masks), reasons=said, alike=alike, fits=dice(joint, own))
+    return dict(nodule_id=nodule.nodule_id, **about, **stacked)
 
 # %% ../../nbs/questions/15_one_reader.ipynb #868b56a5
 def reader_rows(
@@ -210,8 +212,8 @@ def scored_by_reader(clean: pd.DataFrame, single: pd.DataFrame, n_boot: int = 20
 
 # %% ../../nbs/questions/15_one_reader.ipynb #5e271ec7
 def reader_table(drawn: dict) -> pd.DataFrame:
-    """A row a model and score of `scored_by_reader`: `given`, `consensus` and `reader` with _low and _high (95 %), and two
-    differences, `reader - given` and `consensus - given`: difference, low, high, p, p_holm, and whether it is sure."""
+    """Two rows a model and score of `scored_by_reader`: `given`, `consensus` and `reader` with _low and _high (95 %);
+    and a difference, `of` reader - given or consensus - given: difference, low, high, p, p_holm, and whether it is sure."""
     rows = []
     for m in dict.fromkeys(m for m, _, _ in drawn):
         for k in SCORES:

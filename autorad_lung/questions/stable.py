@@ -26,7 +26,7 @@ def between_readers(by_reader: np.ndarray) -> np.ndarray:
                          'use a source with several outlines a nodule')
 
 def without_twins(z: np.ndarray, order: np.ndarray, r: float = TWINS) -> np.ndarray:
-    "Columns of scaled rows (n, F), taken in this order, that correlate with no column taken before by `r` or more; sorted."
+    "Columns of scaled rows (n, F), taken in this order, that correlate by less than `r` with those before; sorted."
     with np.errstate(invalid='ignore', divide='ignore'): same = np.abs(np.corrcoef(z[:, order], rowvar=False))
     kept = []
     for i in range(len(order)):
@@ -63,4 +63,5 @@ class Stable(Logistic):
         self.arrays = plain.arrays | {'columns': columns}
         return self
 
-    def predict(self, dataset, idx): return super().predict(self._kept(dataset, self.arrays['columns'].astype(int)), idx)
+    def predict(self, dataset, idx):
+        return super().predict(self._kept(dataset, self.arrays['columns'].astype(int)), idx)

@@ -19,7 +19,8 @@ def worst(predictions: pd.DataFrame, n: int = 20) -> pd.DataFrame:
     """The `n` nodules of each model with the lowest probability of their own class, the worst first: model, nodule_id,
     patient_id, label, the three probabilities (mean over seeds), `own` and `said`, the class of the largest."""
     p = list(PROBABILITIES)
-    t = predictions.groupby(['model', 'nodule_id', 'patient_id', 'label'], sort=False, observed=True)[p].mean().reset_index()
+    same = ['model', 'nodule_id', 'patient_id', 'label']
+    t = predictions.groupby(same, sort=False, observed=True)[p].mean().reset_index()
     each = t[p].to_numpy()
     t = t.assign(own=each[np.arange(len(t)), t.label.to_numpy(int)], said=each.argmax(1))
     return t.sort_values(['own', 'nodule_id']).groupby('model', sort=False).head(n).sort_values(
@@ -46,9 +47,11 @@ def reasons(nodules: pd.DataFrame) -> pd.DataFrame:
 def why(r: pd.Series) -> str:
     "A row of `reasons` as one sentence."
     near = EDGES[int(np.abs(r['mean'] - np.array(EDGES)).argmin())]
-    parts = [f'readers {r.spread} apart'] * r.differ + [f'mean {r["mean"]:.2f}, at the edge of {near}'] * r.edge
-    parts += [f'small ({r.diameter_mm:.1f} mm)'] * r.small
-    text = '; '.join(parts) or f'readers agree within {r.spread}, mean {r["mean"]:.2f}, {r.diameter_mm:.1f} mm: no reason found'
+    parts = [f'readers {r.spread} apart'] if r.differ else []
+    if r.edge: parts.append(f'mean {r["mean"]:.2f}, at the edge of {near}')
+    if r.small: parts.append(f'small ({r.diameter_mm:.1f} mm)')
+    none = f'readers within {r.spread}, mean {r["mean"]:.2f}, {r.diameter_mm:.1f} mm: no reason found'
+    text = '; '.join(parts) or none
     return text[0].upper() + text[1:]
 
 # %% ../../nbs/questions/17_worst.ipynb #6dc02a3b

@@ -29,20 +29,23 @@ def worst(predictions: pd.DataFrame, n: int = 20) -> pd.DataFrame:
 # %% ../../nbs/questions/17_worst.ipynb #ccee7680
 APART, EDGE, EDGES = 2, .25, (2.5, 3.5)
 REASONS = {'differ': f'readers {APART} or more apart', 'edge': f'mean within {EDGE} of the edge of a class',
-           'small': "among the cohort's smallest quarter", 'other': 'none of these'}
+           'small': "among the cohort's smallest quarter", 'outside': 'its crop leaves the image',
+           'other': 'none of these'}
 
 def reasons(nodules: pd.DataFrame) -> pd.DataFrame:
-    """By nodule_id, from columns nodule_id, diameter_mm and malignancy ('5;5;4'): `mean` and `spread` of the scores,
-    `off`, how far the mean is from the nearest edge of a class, and the reasons, bool."""
+    """By nodule_id, from columns nodule_id, diameter_mm, malignancy ('5;5;4') and, where known, padded (whether the crop
+    leaves the image): `mean` and `spread` of the scores, `off`, how far the mean is from the nearest edge of a class,
+    and the reasons, bool."""
     said = nodules.malignancy.map(parse_scores)
     mean = said.map(np.mean).to_numpy(float)
     off = np.abs(mean[:, None] - EDGES).min(1)
     out = dict(malignancy=nodules.malignancy.to_numpy(), diameter_mm=nodules.diameter_mm.to_numpy(float), mean=mean,
                spread=said.map(np.ptp).to_numpy(int), off=off)
     out |= dict(differ=out['spread'] >= APART, edge=off <= EDGE + 1e-9,
-                small=out['diameter_mm'] <= np.quantile(out['diameter_mm'], .25))
+                small=out['diameter_mm'] <= np.quantile(out['diameter_mm'], .25),
+                outside=nodules['padded'].to_numpy(bool) if 'padded' in nodules else False)
     t = pd.DataFrame(out, index=pd.Index(nodules.nodule_id, name='nodule_id'))
-    return t.assign(other=~(t.differ | t.edge | t.small))
+    return t.assign(other=~t[[k for k in REASONS if k != 'other']].any(axis=1))
 
 def why(r: pd.Series) -> str:
     "A row of `reasons` as one sentence."
@@ -50,8 +53,8 @@ def why(r: pd.Series) -> str:
     parts = [f'readers {r.spread} apart'] if r.differ else []
     if r.edge: parts.append(f'mean {r["mean"]:.2f}, at the edge of {near}')
     if r.small: parts.append(f'small ({r.diameter_mm:.1f} mm)')
-    none = f'readers within {r.spread}, mean {r["mean"]:.2f}, {r.diameter_mm:.1f} mm: no reason found'
-    text = '; '.join(parts) or none
+    if r.outside: parts.append('the crop leaves the image')
+    text = '; '.join(parts) or 'no reason found'
     return text[0].upper() + text[1:]
 
 # %% ../../nbs/questions/17_worst.ipynb #6dc02a3b

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['radiomics', 'metrics', 'plots', 'encoders', 'pretraining', 'training', 'patches', 'views', 'ratings', 'fusion',
-           'datasets', 'register', 'INPUT_STAGES', 'READ_STAGES', 'READ', 'QUICK', 'notebooks', 'working_folder',
-           'Setup', 'limit_ledger', 'quarantine_ledger', 'noted_ledger', 'to_check', 'Asked', 'Inputs', 'Outputs',
-           'Embedded', 'Learnable', 'Study', 'from_parameters', 'write_ledger', 'write_quarantine', 'write_cohort',
-           'write_features', 'write_scores']
+           'one_reader', 'datasets', 'register', 'INPUT_STAGES', 'READ_STAGES', 'READ', 'QUICK', 'notebooks',
+           'working_folder', 'Setup', 'limit_ledger', 'quarantine_ledger', 'noted_ledger', 'to_check', 'Asked',
+           'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters', 'write_ledger', 'write_quarantine',
+           'write_cohort', 'write_features', 'write_scores']
 
 # %% ../nbs/08_study.ipynb #e922573a
 import dataclasses
@@ -28,7 +28,7 @@ from .towers.towers import tower
 radiomics, metrics, plots = Later('radiomics'), Later('metrics'), Later('figures.plots')
 encoders, pretraining, training = Later('towers.encoders'), Later('towers.pretraining'), Later('training')
 patches, views = Later('towers.patches'), Later('towers.views')
-ratings, fusion = Later('sources.ratings'), Later('rivals.fusion')
+ratings, fusion, one_reader = Later('sources.ratings'), Later('rivals.fusion'), Later('questions.one_reader')
 datasets, register = Later('baselines.dataset'), Later('baselines.register')
 
 # %% ../nbs/08_study.ipynb #005c63cb
@@ -361,6 +361,12 @@ class Learnable(Embedded):
         made = views.embeddings(self.input, images, p, self.store, **self.parallel).arrays['embedding']
         return made[self._at(images.table)]
 
+    @cached_property
+    def outlined(self) -> Rows:
+        "Every nodule by each of its readers' outlines, where several drew it."
+        nodules = self.nodules.iloc[self._at(self.nodules)]
+        return one_reader.reader_rows(self.input, nodules, self.protocol, self._side, self.store, **self.parallel)
+
     def _at(self, table: pd.DataFrame) -> np.ndarray:
         "Where the nodules of `rows` stand in a table."
         return table.set_index('nodule_id').index.get_indexer(self.rows.table.nodule_id)
@@ -391,6 +397,8 @@ class Learnable(Embedded):
         if 'closer' in asked: more['closer'] = self.closer
         rated = self.nodules.iloc[self._at(self.nodules)]
         if 'readers' in asked: more['readers'] = fusion.reader_shares(rated.malignancy.tolist(), self.protocol)
+        if 'by_reader' in asked:
+            more['by_reader'] = one_reader.features_by_reader(self.outlined, self.rows.table.nodule_id.tolist())
         if 'attributes' in asked: more['attributes'] = ratings.mean_scores(ratings.rated(self.input, rated, self.store))
         return dataclasses.replace(data, **more)
 

@@ -27,7 +27,7 @@ def _check(d: 'Dataset'):
     if not n == len(x) or x.shape[1] != len(d.feature_names):
         why = f'{n} nodules, {x.shape} radiomics, {len(d.feature_names)} names'
         raise CompanionError(why, 'dataset', remedy)
-    for part in ('embedding', 'closer', 'image', 'attributes', 'readers', *BY_PATCH):
+    for part in ('embedding', 'closer', 'image', 'attributes', 'readers', 'by_reader', *BY_PATCH):
         if (x := getattr(d, part)) is not None and len(x) != n:
             raise CompanionError(f'{n} nodules, {len(x)} rows of {part}', 'dataset', remedy)
     patches = {p: np.shape(x)[1] for p in BY_PATCH if (x := getattr(d, p)) is not None}
@@ -50,6 +50,7 @@ class Dataset:
     cover: np.ndarray | None = None        # (N, T) float64, share of each patch inside the consensus outline
     share: np.ndarray | None = None        # (N, T) float64, the same, mean over the readers' outlines
     closer: np.ndarray | None = None       # (N, D) float32, of a picture of half the width
+    by_reader: np.ndarray | None = None    # (N, R, F) float64, radiomics by each reader's outline or NaN; for training
 
     def __post_init__(self): _check(self)
 
@@ -58,7 +59,7 @@ class Dataset:
 
     def part(self, name: str, idx) -> np.ndarray:
         """Rows `idx` of 'size' (2 columns), 'radiomics' (F), 'embedding' or 'closer' (D), 'attributes' (A), 'readers'
-        (3), 'cover' or 'share' (T), as float64; of 'image' (S, S), as float32; of 'tokens' (T, D), as float16."""
+        (3), 'cover' or 'share' (T), 'by_reader' (R, F), as float64; of 'image' (S, S), as float32; of 'tokens' (T, D), as float16."""
         if name == 'size':
             return np.log(self.table[['diameter_mm', 'volume_mm3']].to_numpy(float)[idx].clip(1e-3))
         if (x := getattr(self, name)) is None:

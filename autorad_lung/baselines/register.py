@@ -52,6 +52,7 @@ ELSEWHERE = {   # the same, for what Table 1 does not ask for
        for n, c in (('knn', 'KNN'), ('class_means', 'Means'), ('subspace', 'Sub'))},
     'two_pass': 'rivals.two_pass:TwoPass', 'two_same': 'rivals.two_pass:TwoSame',
     'absence': 'rivals.absence:Hidden', 'absence_never': 'rivals.absence:NeverHidden',
+    'radiomics_stable': 'questions.stable:Stable',
     'prototypes': 'rivals.prototypes:Prototypes', 'prototypes_by_lot': 'rivals.prototypes:PrototypesByLot',
 }
 

@@ -94,7 +94,8 @@ def tied(dataset: Dataset, y: np.ndarray) -> Dataset:
 def doubled(without: Dataset, given: Dataset) -> Dataset:
     "All nodules without the nuisance, then all with it: `planted` counts in its rows."
     def both(a, b): return None if a is None else np.concatenate([a, b])
-    parts = ('radiomics', 'embedding', 'closer', 'image', 'attributes', 'readers', 'tokens', 'cover', 'share')
+    parts = ('radiomics', 'embedding', 'closer', 'image', 'attributes', 'readers', 'tokens', 'cover', 'share',
+             'by_reader')
     table = pd.concat([without.table, given.table], ignore_index=True)
     return replace(without, table=table, **{p: both(getattr(without, p), getattr(given, p)) for p in parts})
 

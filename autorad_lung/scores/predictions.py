@@ -162,6 +162,7 @@ MODEL_NAMES = {
 MORE_NAMES = {   # of rows that stand in no fixed order
     'soft_l2': "Logistic on the readers' shares", 'soft_forest': "Forest on the readers' shares",
     'ordinal': "Ordinal logistic on the readers' shares",
+    'radiomics_stable': 'Stable radiomics, logistic (L2)',
 }
 
 def model_name(model: str) -> str:

@@ -7,7 +7,7 @@ __all__ = ['INTERVAL', 'CT', 'VERDICTS', 'SENSES', 'STARRED', 'Reading', 'readin
            'each', 'holds', 'Found', 'cell_of', 'Evidence', 'evidence', 'Line', 'judge', 'counted', 'summary', 'asked',
            'sources', 'details', 'source_lines']
 
-# %% ../../nbs/published/10_verdicts.ipynb #73d362dd
+# %% ../../nbs/published/10_verdicts.ipynb #ad741b9a
 import ast, math, re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +22,7 @@ from ..protocol import parse_settings, preset
 from .verify import PUBLISHED, Published, read_published
 from ..study import notebooks
 
-# %% ../../nbs/published/10_verdicts.ipynb #aa147571
+# %% ../../nbs/published/10_verdicts.ipynb #f796768b
 _NUMBER, _END = r'[-+−]?\d*\.?\d+', r'[-+−]?\d*\.\d+'
 INTERVAL = re.compile(rf'({_NUMBER}) \(({_END})(?: to |-)({_END})\)(?:,? p (?:[=<] ?)?(\d*\.\d+))?')
 
@@ -46,7 +46,7 @@ def readings(cell: str) -> list[Reading]:
     number = lambda s: float(s.replace('−', '-')) if s else math.nan
     return [Reading(*map(number, m.groups()), m[0]) for m in INTERVAL.finditer(cell)]
 
-# %% ../../nbs/published/10_verdicts.ipynb #ffe39fdb
+# %% ../../nbs/published/10_verdicts.ipynb #af5ad214
 class _Tables(HTMLParser):
     "Cells of each table: (rows of the head, rows of the body)."
     def __init__(self):
@@ -82,7 +82,7 @@ def _table(head: list[list[str]], body: list[list[str]]) -> pd.DataFrame:
     counted = names[:1] == ['#0'] and made['#0'].tolist() == [str(k) for k in range(len(made))]
     return made.drop(columns='#0') if counted else made
 
-# %% ../../nbs/published/10_verdicts.ipynb #5e048585
+# %% ../../nbs/published/10_verdicts.ipynb #59c2577a
 CT = {'Real CT': 'real', 'Simulated CT': 'simulated'}
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Page:
         values = {n.targets[0].id: ast.literal_eval(n.value) for n in named}
         return preset(values['preset'], **parse_settings(values['settings'])).key()
 
-# %% ../../nbs/published/10_verdicts.ipynb #0a31ed1e
+# %% ../../nbs/published/10_verdicts.ipynb #71c81a56
 VERDICTS = ('reproduced', 'partly', 'not reproduced', 'could not be tried')
 SENSES = ('higher', 'lower', 'alike', 'apart', 'keeps', 'reaches', 'above', 'around', 'is', 'shown', 'gain')
 STARRED = '*'      # as a value: the table marks with it what stands after Holm's correction, in place of a p
@@ -164,7 +164,7 @@ def holds(test: Test, cell: str, other: str = '') -> bool | None:
     if test.sense == 'around': return first.low <= test.value <= first.high
     return first.low > test.value if test.sense == 'above' else first.high >= test.value
 
-# %% ../../nbs/published/10_verdicts.ipynb #e4f747e3
+# %% ../../nbs/published/10_verdicts.ipynb #848609d8
 @dataclass(frozen=True)
 class Found:
     "A cell that was read, what it says of the test, and what it was made from."
@@ -209,7 +209,7 @@ def cell_of(
     reason = f'{len({c for c, _ in found})} cells for row {row!r}, column {column!r}'
     raise CompanionError(reason, where, 'the table was changed: name the row and the column as it has them now')
 
-# %% ../../nbs/published/10_verdicts.ipynb #b9e2dcde
+# %% ../../nbs/published/10_verdicts.ipynb #73bac59e
 @dataclass(frozen=True)
 class Evidence:
     "Published tables of real and of simulated CT, and the folder of the pages with their stored outputs."
@@ -249,7 +249,7 @@ def evidence() -> Evidence:
     real, simulated = (read_published(PUBLISHED/n) for n in ('lidc_voi', 'phantom'))
     return Evidence(real, simulated, notebooks()/'paper')
 
-# %% ../../nbs/published/10_verdicts.ipynb #9cdd7f44
+# %% ../../nbs/published/10_verdicts.ipynb #c5c67da8
 @dataclass(frozen=True)
 class Line:
     "A claim, what was found, and what follows."
@@ -279,22 +279,24 @@ def judge(claim: Claim, given: Evidence) -> Line:
     "Read the cells of a claim's tests."
     return Line(claim, tuple(f for t in claim.tests for f in given.found(t)))
 
-# %% ../../nbs/published/10_verdicts.ipynb #8407d841
-def _lines(head: list[str], rows: list[list[str]]) -> str:
-    "A table in Markdown."
-    made = ['| ' + ' | '.join(str(c).replace('|', '\\|') for c in r) + ' |' for r in (head, ['---'] * len(head), *rows)]
-    return '\n'.join(made)
+# %% ../../nbs/published/10_verdicts.ipynb #fe807aa1
+def _lines(head: dict[str, int], rows: list[list[str]]) -> str:
+    "A table in Markdown; the head gives each column's share of the width, which pandoc reads from the dashes."
+    def line(cells): return '| ' + ' | '.join(c.replace('|', '\\|') for c in cells) + ' |'
+    return '\n'.join(map(line, ([*head], ['-' * 3 * w for w in head.values()], *rows)))
 
 def counted(lines: list[Line]) -> str:
     "How many of each verdict, in words."
     each_kind = [(v, sum(x.verdict == v for x in lines)) for v in VERDICTS]
     return f'{len(lines)} claims: {", ".join(f"{n} {v}" for v, n in each_kind if n)}.'
 
+def _said(line: Line) -> str: return line.claim.text[0].upper() + line.claim.text[1:]
+
 def summary(lines: list[Line], at: str = 'paper/') -> str:
     "A line a claim, in Markdown: what is claimed, where, the verdict, why, and the pages that show it."
     def shown(x): return ', '.join(f'[{p}]({at}{p}.ipynb)' for p in dict.fromkeys(t.page for t in x.claim.tests))
-    rows = [[x.claim.text, x.claim.said, f'**{x.verdict}**', x.why, shown(x)] for x in lines]
-    return _lines(['Claim', 'Said in', 'Verdict', 'Why', 'Shown on'], rows)
+    rows = [[_said(x), x.claim.said, f'**{x.verdict}**', x.why, shown(x)] for x in lines]
+    return _lines({'Claim': 6, 'Said in': 2, 'Verdict': 3, 'Why': 7, 'Shown on': 3}, rows)
 
 _ASKS = {'higher': 'difference above 0', 'lower': 'difference below 0', 'alike': 'not told apart',
          'apart': 'lies above', 'keeps': 'does not lie below', 'reaches': 'reaches', 'above': 'lies above',
@@ -319,13 +321,13 @@ def _source(f: Found) -> tuple: return f.test.page, f.test.table, f.data, f.prot
 
 def details(lines: list[Line], named: dict[tuple, str]) -> str:
     "A line a test and source, in Markdown: what was asked, what was found, whether it holds, on what data, where."
-    rows = [['' if k else x.claim.text, asked(f.test), f.text, _ANSWER[f.passed], _DATA[f.ct], named[_source(f)]]
+    rows = [['' if k else _said(x), asked(f.test), f.text, _ANSWER[f.passed], _DATA[f.ct], named[_source(f)]]
             for x in lines for k, f in enumerate(x.found)]
-    return _lines(['Claim', 'Test', 'Found', 'Holds', 'Data', 'Table'], rows)
+    return _lines({'Claim': 5, 'Test': 7, 'Found': 7, 'Holds': 1, 'Data': 2, 'Table': 1}, rows)
 
 def source_lines(named: dict[tuple, str], at: str = 'paper/') -> str:
     "A line a table, in Markdown: the page that shows it, its data, and the hashes of protocol, code and table."
     short = lambda key: f'`{key[:12]}`' if key else 'not stored'
     rows = [[n, f'[{table or page}]({at}{page}.ipynb)', data or 'no CT', short(protocol), short(code), short(content)]
             for (page, table, data, protocol, code, content), n in named.items()]
-    return _lines(['', 'Shown on', 'Data', 'Protocol', 'Code', 'Content'], rows)
+    return _lines({'': 1, 'Shown on': 4, 'Data': 5, 'Protocol': 3, 'Code': 3, 'Content': 3}, rows)

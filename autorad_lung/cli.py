@@ -453,7 +453,7 @@ def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini'
     if similar:
         from autorad_lung.cases.similar import keep
         keep(study, trained, out)
-    found = next(r for r in about['metrics'] if (r['model'], r['score']) == (model, 'accuracy'))
+    found = next(r for r in about['metrics'] if (r['model'], r['score']) == (about['model'], 'accuracy'))
     kept = {k: about[k] for k in ('model', 'n', 'metrics', 'calibration', 'towers')}
     card, n = out/'README.md', about['n']['held_out']
     accuracy = f'{found["estimate"]:.3f} ({found["low"]:.3f} to {found["high"]:.3f})'
@@ -461,9 +461,10 @@ def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini'
     return {'folder': str(out), 'card': str(card)} | kept, said
 
 # %% ../nbs/09_cli.ipynb #334a257d
-Folder = Annotated[Path, typer.Option(help='folder that `train` wrote')]
-Given  = Annotated[Optional[Path], typer.Option(
-    help='folder that `train` wrote [default: the one in the package: radiomics, learnt from real CT of LIDC-IDRI]')]
+Folder = Annotated[Path, typer.Option(help='folder that `train` wrote, or shipped:autorad')]
+Given  = Annotated[Optional[Path], typer.Option(help=(
+    'folder that `train` wrote, or shipped:autorad, the method itself, tuned; both in the package learnt from real CT '
+    'of LIDC-IDRI [default: shipped:radiomics]'))]
 Image  = Annotated[Optional[Path], typer.Option(
     help='the folder of one DICOM series, or a file: NIfTI, NRRD, MetaImage, enhanced CT, ZIP')]
 Mask   = Annotated[Optional[Path], typer.Option(help=(
@@ -478,8 +479,8 @@ Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps
 
 def _model(folder: Path | None) -> Path:
     "The folder that was named, or the package's."
-    from autorad_lung.use.shipped import folder as shipped
-    return folder or shipped()
+    from autorad_lung.use.shipped import named
+    return named(folder)
 
 def _how(series: str, threshold: float | None, resample: str) -> dict:
     "How files are to be read, as `Given` takes it."
@@ -524,7 +525,7 @@ def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: 
     Example: `autorad-lung explain --model model --image ct.nii.gz --mask nodule.nii.gz --to explained`
     """
     from autorad_lung.explain import explain as room
-    how = _how(series, threshold, resample)
+    model, how = _model(model), _how(series, threshold, resample)
     rows = room.explain(model, to, image, mask, csv, method, cache, how=how, workers=workers or 1)
     return records(rows), f'{room.words(rows)}\n\nwritten: {to}, its table: {to/room.TABLE}'
 

@@ -161,7 +161,8 @@ MODEL_NAMES = {
 
 MORE_NAMES = {   # of rows that stand in no fixed order
     'soft_l2': "Logistic on the readers' shares", 'soft_forest': "Forest on the readers' shares",
-    'ordinal': "Ordinal logistic on the readers' shares",
+    'ordinal': "Ordinal logistic on the readers' shares", 'prompts_alone': 'Prompts alone (no picture)',
+    'autorad_tuned': 'AutoRad-Lung, tuned',
 }
 
 def model_name(model: str) -> str:

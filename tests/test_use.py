@@ -247,7 +247,7 @@ def test_the_method_comes_with_the_package(tree):
     for model in ('shipped:autorad', 'shipped:radiomics', None):
         named = ('--model', model) * (model is not None)
         said = inside('predict', *files, *named, '--out', tree/'shipped.csv').stdout
-        assert said.startswith("Readers' suspicion as seen on CT, not cancer.")
+        assert "Readers' suspicion as seen on CT, not cancer.\n" in said
         rows[model] = pd.read_csv(tree/'shipped.csv').iloc[0][P].to_numpy(float)
     assert np.array_equal(rows[None], rows['shipped:radiomics']) and np.isclose(rows['shipped:autorad'].sum(), 1)
     assert not np.allclose(rows[None], rows['shipped:autorad'])
@@ -267,10 +267,30 @@ def test_a_name_that_no_model_of_the_package_has(tree):
         assert r.returncode == 2 and 'shipped:radiomics, shipped:autorad' in r.stderr and 'Traceback' not in r.stderr
 
 def test_the_method_says_what_the_plain_install_lacks(tree, plain):
-    for verb in ('predict', 'similar'):
-        r = autorad(verb, '--model', 'shipped:autorad', '--csv', tree/'new.csv', check=False, env=plain)
-        assert r.returncode == 2 and "Remedy: pip install 'autorad-lung[towers]'" in r.stderr, r.stderr
-        assert 'needs torch, which is not installed' in r.stderr and 'Traceback' not in r.stderr, r.stderr
+    r = autorad('predict', '--model', 'shipped:autorad', '--csv', tree/'new.csv', check=False, env=plain)
+    assert r.returncode == 2 and "Remedy: pip install 'autorad-lung[towers]'" in r.stderr, r.stderr
+    assert 'needs torch, which is not installed' in r.stderr and 'Traceback' not in r.stderr, r.stderr
+
+def test_the_method_is_kept_as_what_it_chose(tmp_path, monkeypatch):
+    """Of two settings of few epochs: plain AutoRad-Lung as the chosen one alone makes it, to single precision, with the
+    answers of choosing in each fold."""
+    from autorad_lung.rivals import tuned
+    from autorad_lung.use import shipped, use
+    monkeypatch.setitem(tuned.SPACE, 'epochs', (1, 2))
+    study = Study(out=tmp_path, quick=True, settings='limit=60 n_folds=2 n_ctx=2 epochs=1 trials=2', workers=1)
+    shipped.ship_method(study, tmp_path/'model', ('size',), (0, 1))
+    (best, by_fold), data = shipped.tried(study), study.dataset_for(['autorad'])
+    single = study.replace(**tuned.trial_settings(2)[best])
+    alone = use.fit_model('autorad', single, *use.partition(data, 0, single.protocol.inner_fraction, 0)[:2], 0).state()
+    back, crossed = use.load_model(tmp_path/'model'), use.crossed_answers(shipped.METHOD, study, 0)
+    assert back.about['model'] == 'autorad' and back.protocol == single.protocol
+    assert back.rival.state().keys() == alone.keys()
+    assert all(v.astype('f4').tobytes() == alone[k].astype('f4').tobytes() for k, v in back.rival.state().items())
+    assert np.array_equal(back.calibration, crossed)
+    said, count = back.about['chosen'], list(by_fold.values()).count
+    assert f'number {best} (' in said and all(f'number {k} in {count(k)}' in said for k in by_fold.values())
+    rows = {r['score']: r['estimate'] for r in back.about['metrics'] if r['model'] == 'autorad'}
+    assert rows['accuracy'] == round((crossed.argmax(1) == data.labels).mean(), 6) and 'than Size only (acc' in said
 
 @pytest.mark.slow
 def test_the_method_in_the_package_is_made_again(lidc_voi, tmp_path):

@@ -36,7 +36,7 @@ setup(
     keywords=cfg['keywords'],
     url=cfg['git_url'],
     packages=find_packages(include=['autorad_lung', 'autorad_lung.*']),
-    package_data={'autorad_lung': ['recipes/*', 'pages/*.j2', 'cases/*.j2', 'use/model/*', 'towers/shipped/*/*', 'published/*/*.csv', 'published/*/*.json']},
+    package_data={'autorad_lung': ['recipes/*', 'pages/*.j2', 'cases/*.j2', 'use/model*/*', 'towers/shipped/*/*', 'published/*/*.csv', 'published/*/*.json']},
     cmdclass={'build_py': BuildWithNotebooks},
     python_requires='>=' + cfg['min_python'] + ',<3.14',
     install_requires=cfg['requirements'].split(),

@@ -238,3 +238,73 @@ def test_a_folder_from_before_a_setting_came_is_read(tree, model):
         (tree/name/'model.json').write_text(json.dumps(about | dict(protocol=protocol)))
         r = predict(tree, tree/name, '--csv', tree/'new.csv', out='old.csv', check=False)
         assert (r.returncode == 0) == (name == 'later') and (name == 'later' or 'n_ctx' in r.stderr), r.stderr
+
+def test_the_method_comes_with_the_package(tree):
+    "`--model shipped:autorad` answers, explains, finds neighbours and reports; the answer without --model stays."
+    one = pd.read_csv(tree/'new.csv').iloc[0]
+    files = ('--image', tree/one['image'], '--mask', tree/one['mask'])
+    rows = {}
+    for model in ('shipped:autorad', 'shipped:radiomics', None):
+        named = ('--model', model) * (model is not None)
+        said = inside('predict', *files, *named, '--out', tree/'shipped.csv').stdout
+        assert "Readers' suspicion as seen on CT, not cancer.\n" in said
+        rows[model] = pd.read_csv(tree/'shipped.csv').iloc[0][P].to_numpy(float)
+    assert np.array_equal(rows[None], rows['shipped:radiomics']) and np.isclose(rows['shipped:autorad'].sum(), 1)
+    assert not np.allclose(rows[None], rows['shipped:autorad'])
+    method = ('--model', 'shipped:autorad')
+    inside('explain', *method, *files, '--to', tree/'shown', '--method', 'similarity')
+    maps = load_file(next((tree/'shown').glob('*.safetensors')))
+    z = np.array([maps[f'similarity.{c}'].sum() for c in ('benign', 'unsure', 'malignant')])
+    assert np.allclose(np.exp(z) / np.exp(z).sum(), rows['shipped:autorad'], atol=1e-5)
+    near = json.loads(inside('similar', *method, *files, '--by', 'embedding', '--json').stdout)
+    assert len(near) == 5 and all(r['neighbour'].startswith('LIDC-IDRI-') for r in near)
+    told = inside('report', *method, *files, '--to', tree/'of the method').stdout
+    assert '"AutoRad-Lung", learnt from 641 nodules' in told
+
+def test_a_name_that_no_model_of_the_package_has(tree):
+    for verb, *more in (('predict',), ('similar',), ('report',), ('explain', '--to', tree/'not')):
+        r = inside(verb, '--model', 'shipped:autorat', '--csv', tree/'new.csv', *more, check=False)
+        assert r.returncode == 2 and 'shipped:radiomics, shipped:autorad' in r.stderr and 'Traceback' not in r.stderr
+
+def test_the_method_says_what_the_plain_install_lacks(tree, plain):
+    r = autorad('predict', '--model', 'shipped:autorad', '--csv', tree/'new.csv', check=False, env=plain)
+    assert r.returncode == 2 and "Remedy: pip install 'autorad-lung[towers]'" in r.stderr, r.stderr
+    assert 'needs torch, which is not installed' in r.stderr and 'Traceback' not in r.stderr, r.stderr
+
+def test_the_method_is_kept_as_what_it_chose(tmp_path, monkeypatch):
+    """Of two settings of few epochs: plain AutoRad-Lung as the chosen one alone makes it, to single precision, with the
+    answers of choosing in each fold."""
+    from autorad_lung.rivals import tuned
+    from autorad_lung.use import shipped, use
+    monkeypatch.setitem(tuned.SPACE, 'epochs', (1, 2))
+    study = Study(out=tmp_path, quick=True, settings='limit=60 n_folds=2 n_ctx=2 epochs=1 trials=2', workers=1)
+    shipped.ship_method(study, tmp_path/'model', ('size',), (0, 1))
+    (best, by_fold), data = shipped.tried(study), study.dataset_for(['autorad'])
+    single = study.replace(**tuned.trial_settings(2)[best])
+    alone = use.fit_model('autorad', single, *use.partition(data, 0, single.protocol.inner_fraction, 0)[:2], 0).state()
+    back, crossed = use.load_model(tmp_path/'model'), use.crossed_answers(shipped.METHOD, study, 0)
+    assert back.about['model'] == 'autorad' and back.protocol == single.protocol
+    assert back.rival.state().keys() == alone.keys()
+    assert all(v.astype('f4').tobytes() == alone[k].astype('f4').tobytes() for k, v in back.rival.state().items())
+    assert np.array_equal(back.calibration, crossed)
+    said, count = back.about['chosen'], list(by_fold.values()).count
+    assert f'number {best} (' in said and all(f'number {k} in {count(k)}' in said for k in by_fold.values())
+    rows = {r['score']: r['estimate'] for r in back.about['metrics'] if r['model'] == 'autorad'}
+    assert rows['accuracy'] == round((crossed.argmax(1) == data.labels).mean(), 6) and 'than Size only (acc' in said
+
+@pytest.mark.slow
+def test_the_method_in_the_package_is_made_again(lidc_voi, tmp_path):
+    "With the settings on its card, from the same nodules, the numbers in the folder; `tools/ship.py` chooses, too."
+    from autorad_lung.protocol import preset
+    from autorad_lung.use import shipped, use
+    t, kept = use.load_model(shipped.folder('autorad')), load_file(shipped.folder('autorad')/'model.safetensors')
+    as_it_stands = preset('mini').asdict()
+    settings = {k: v for k, v in t.protocol.asdict().items() if as_it_stands.get(k) != v}
+    study = Study(source='nifti', data=str(lidc_voi), out=tmp_path, settings=settings, workers=1)
+    data = study.dataset_for(['autorad'])
+    assert data.key() == t.about['cohort']
+    rival = use.fit_model('autorad', study, *use.partition(data, 0, study.protocol.inner_fraction, 0)[:2], 0)
+    again = rival.state()
+    assert again.keys() == {k for k in kept if k.split('.')[0] not in ('calibration', 'probe')}
+    assert all(again[k].astype(kept[k].dtype).tobytes() == kept[k].tobytes() for k in again)
+    assert np.array_equal(kept['calibration.labels'], data.labels)

@@ -1,36 +1,44 @@
-"""Make the model that comes with the package: python tools/ship.py DATA [FOLDER]
+"""Make a model that comes with the package: python tools/ship.py DATA [FOLDER] [--name autorad]
 
 DATA holds images, masks and nodules.csv of real CT. Without FOLDER the package's own is written anew; its gallery lets
-`similar` and `report` name neighbours. python tools/ship.py --card [FOLDER] trains nothing: it writes the card anew
-from `model.json`, whose numbers stay."""
-import json, sys
+`similar` and `report` name neighbours. python tools/ship.py --card [--name autorad] trains nothing: it writes the card
+anew from `model.json`, whose numbers stay."""
+import argparse, json, sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from autorad_lung.artifacts import write_json, write_text
+from autorad_lung.artifacts import file_digest, write_json, write_text
 from autorad_lung.cases.similar import keep
 from autorad_lung.study import Study
-from autorad_lung.use.shipped import ship
+from autorad_lung.use.shipped import MODELS, TRIALS, ship, ship_method
 from autorad_lung.use.use import card
 
-LICENCE = 'apache-2.0'      # of the model that comes with the package
-OWN = str(ROOT/'autorad_lung'/'use'/'model')
+LICENCE = 'apache-2.0'      # of the models that come with the package
 
-def say(folder: str = OWN):
+def say(folder: Path):
     "The licence into `model.json`, and the card from it."
-    about = json.loads((Path(folder)/'model.json').read_text(encoding='utf-8')) | {'licence': LICENCE}
-    write_text(Path(folder)/'README.md', card(about))
-    write_json(Path(folder)/'model.json', about)
+    about = json.loads((folder/'model.json').read_text(encoding='utf-8')) | {'licence': LICENCE}
+    write_text(folder/'README.md', card(about))
+    write_json(folder/'model.json', about)
 
-def main(data: str, folder: str = OWN, run: str = 'runs/shipped'):
-    study = Study(source='nifti', data=data, out=run)
-    trained = ship(study, folder)
+def make(data: str, folder: Path, name: str, run: str):
+    "Train it, keep its gallery, and say what was written."
+    train, settings = (ship_method, f'trials={TRIALS}') if name == 'autorad' else (ship, None)
+    study = Study(source='nifti', data=data, out=run, settings=settings)
+    trained = train(study, folder)
     keep(study, trained, folder)
     say(folder)
-    print(trained.about['model'], trained.about['chosen'], (Path(folder)/'model.json').stat().st_size)
+    print(trained.about['model'], trained.about['chosen'])
+    for p in sorted(folder.iterdir()): print(file_digest(p), p.stat().st_size, p.name)
 
 if __name__ == '__main__':
-    first, *rest = sys.argv[1:]
-    if first == '--card': say(*rest)
-    else: main(first, *rest)
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument('data', nargs='?'); asked.add_argument('folder', nargs='?', type=Path)
+    asked.add_argument('--name', default='radiomics', choices=MODELS); asked.add_argument('--run', default='runs/shipped')
+    asked.add_argument('--card', action='store_true')
+    a = asked.parse_args()
+    folder = a.folder or ROOT/'autorad_lung'/'use'/MODELS[a.name]
+    if a.card: say(folder)
+    elif a.data: make(a.data, folder, a.name, a.run)
+    else: asked.error('name the folder of real CT, or --card')

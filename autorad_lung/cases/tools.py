@@ -102,8 +102,8 @@ def open_desk(root: Path | str, out: Path | str | None = None, cache: Path | str
 
 # %% ../../nbs/cases/06_tools.ipynb #d485e801
 NAME = dict(min_length=1, max_length=500)
-Model = Annotated[str, 'folder of a model that `autorad-lung train` wrote, inside the root', NAME]
-Given = Annotated[Optional[str], 'the same [default: the model in the package, which reads radiomics]', NAME]
+Model = Annotated[str, 'folder of a model that `autorad-lung train` wrote, inside the root; or shipped:autorad', NAME]
+Given = Annotated[Optional[str], 'the same [default: shipped:radiomics, the model in the package]', NAME]
 Image = Annotated[Optional[str], 'CT: NIfTI file, or the folder of one DICOM series, inside the root; HU', NAME]
 Mask  = Annotated[Optional[str], 'NIfTI on the same grid; several nodules have labels 1, 2, 3 ...', NAME]
 Table = Annotated[Optional[str], 'or a CSV inside the root: image, mask[, label, nodule_id, patient_id, ...]', NAME]
@@ -208,8 +208,8 @@ class Predicted(TypedDict, total=False):
 Confidence = Annotated[Optional[float], "of the sets [default: the model card's]", dict(gt=0, lt=1)]
 
 def folder_of(desk: Desk, model: str | None) -> Path:
-    "The model's folder, or that of the one in the package."
-    return shipped.folder() if model is None else desk.path(model, 'model')
+    "The model's folder, or that of one in the package."
+    return shipped.named(model) if shipped.is_shipped(model) else desk.path(model, 'model')
 
 def predict(desk: Desk, model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None,
             confidence: Confidence = None) -> list[Predicted]:
@@ -240,8 +240,8 @@ def explain(desk: Desk, model: Model, image: Image = None, mask: Mask = None, cs
     """What of the crop a model's picture path used, by several explainers, beside the control `centre`, which knows
     nothing of the model. A map says what the model used, not what is there: compare `mass` with `chance` and with
     the control's. `pictures` are PNG files that this server wrote outside of the root."""
-    files, folder, store = nodules(desk, image, mask, csv), desk.path(model, 'model'), desk.out
-    key = content_key('explained', version('autorad-lung'), digests(desk), methods)
+    files, folder, store = nodules(desk, image, mask, csv), folder_of(desk, model), desk.out
+    key = content_key('explained', version('autorad-lung'), digests(desk), model, methods)
     store.open('explained', key)                              # removes what is there and damaged
     with store.publish('explained', key) as to:
         table = maps.explain(folder, to, **files, methods=methods or None, store=desk.store, numbers=False,

@@ -10,10 +10,10 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
            'SameBytes', 'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder',
            'Image', 'Mask', 'Table', 'Series', 'Above', 'Laid', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'Objects',
            'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'Root', 'Record', 'Replay', 'Painted', 'RunFolder',
-           'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce', 'cohort',
-           'extract', 'radiomics', 'score', 'benchmark', 'match', 'download', 'bench', 'pretrain', 'towers', 'train',
-           'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'serve', 'verify', 'shared', 'told', 'fail',
-           'main']
+           'Against', 'Looked', 'ListName', 'Whose', 'ByHand', 'Form', 'ListOut', 'Template', 'Version', 'ROOM',
+           'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score',
+           'benchmark', 'match', 'download', 'bench', 'pretrain', 'towers', 'train', 'predict', 'explain', 'report',
+           'similar', 'cache', 'doctor', 'serve', 'verify', 'checklist', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -665,6 +665,57 @@ def verify(run: RunFolder, against: Against = None):
     found = judge(run, against)
     data = dict(ok=found.ok, published=found.name, verdict=found.line, causes=found.causes)
     return data | {'tables': records(found.tables)}, found.text, 0 if found.ok else 1
+
+# %% ../nbs/09_cli.ipynb #a500743f
+Looked   = Annotated[Optional[str], typer.Argument(metavar='[RUN]', help=(
+    'folder that `reproduce` wrote to, or a published name [default: phantom, as it is published]'))]
+ListName = Annotated[Optional[list[str]], typer.Option(
+    '--name', help='METRICS, CLEAR, CLAIM or TRIPOD+AI; may be given again [default: all]')]
+Whose    = Annotated[Optional[str], typer.Option('--of', help='run, or paper: as published, as far as a review tells')]
+ByHand   = Annotated[Optional[Path], typer.Option(
+    '--answers', help='your own answers (TOML): alone, or before those of RUN or of --of')]
+Form     = Annotated[str, typer.Option(help='text: score and gaps; md, csv or latex: the whole table, to paste')]
+ListOut  = Annotated[Optional[Path], typer.Option('--out', help='file to write in place of the screen')]
+Template = Annotated[Optional[Path], typer.Option(
+    '--write', help='write a file of answers to fill in instead; with RUN or --of, filled as far as they say')]
+
+@command
+def checklist(run: Looked = None, name: ListName = None, of: Whose = None, answers: ByHand = None,
+              form: Form = 'text', out: ListOut = None, write: Template = None):
+    """Fill in what reviewers ask: METRICS with its score, CLEAR, CLAIM, TRIPOD+AI. Each item is answered by a look
+    at a run, or by "no, because".
+
+    Example: `autorad-lung checklist runs/phantom --form md --out runs/phantom/checklist.md`
+
+    Example: `autorad-lung checklist --write answers.toml`, fill it in, `autorad-lung checklist --answers answers.toml`
+    """
+    from autorad_lung.artifacts import write_text
+    from autorad_lung.published import checklists as room
+    names = list(dict.fromkeys(map(room.checked, name or room.lists())))
+    base = _answered(run, of, bool(answers or write))
+    if write:
+        if write.exists(): raise CompanionError('there is such a file', write, 'choose another name')
+        write_text(write, room.template(base))
+        return {'file': str(write)}, f'{write}: fill it in, then autorad-lung checklist --answers {write}'
+    found = room.all_answers(room.read_answers(answers) if answers else {}, base)
+    filled = {n: room.fill(n, found) for n in names}
+    text = room.written(filled, form)
+    if out: write_text(out, text + '\n')
+    scores = {n: vars(room.score(t)) | {'items': records(t)} for n, t in filled.items()}
+    told = '\n'.join([*(room.heading(n, t) for n, t in filled.items()), str(out)])
+    return scores, told if out else text
+
+# %% ../nbs/09_cli.ipynb #daa2e90f
+def _answered(run, of, by_hand: bool) -> dict | None:
+    "What a run or the paper answers; None where only what is given by hand counts."
+    from autorad_lung.published import checklists as room
+    if of not in (None, 'run', 'paper'):
+        raise CompanionError(f'there is no {of!r}', '--of', 'choose run or paper; your own answers go to --answers')
+    if of == 'paper' and run:
+        raise CompanionError('both were given', 'RUN, --of paper', 'give one of them')
+    if of == 'paper': return room.paper_answers()
+    if by_hand and not (run or of): return None
+    return room.run_answers(room.open_study(run or 'phantom'))
 
 # %% ../nbs/09_cli.ipynb #7b6be163
 def _version(asked: bool):

@@ -709,13 +709,14 @@ def checklist(run: Looked = None, name: ListName = None, of: Whose = None, answe
 def _answered(run, of, by_hand: bool) -> dict | None:
     "What a run or the paper answers; None where only what is given by hand counts."
     from autorad_lung.published import checklists as room
+    from autorad_lung.published.looks import open_study
     if of not in (None, 'run', 'paper'):
         raise CompanionError(f'there is no {of!r}', '--of', 'choose run or paper; your own answers go to --answers')
     if of == 'paper' and run:
         raise CompanionError('both were given', 'RUN, --of paper', 'give one of them')
     if of == 'paper': return room.paper_answers()
     if by_hand and not (run or of): return None
-    return room.run_answers(room.open_study(run or 'phantom'))
+    return room.run_answers(open_study(run or 'phantom'))
 
 # %% ../nbs/09_cli.ipynb #7b6be163
 def _version(asked: bool):

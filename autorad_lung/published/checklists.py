@@ -128,11 +128,15 @@ def all_answers(given: dict[str, Answer], base: dict[str, Answer] | None = None)
 # %% ../../nbs/published/09_checklists.ipynb #085693ba
 COLUMNS = ['item', 'section', 'title', 'met', 'value', 'where', 'because', 'weight', 'question']
 
+def _not_asked(condition: Answer) -> Answer:
+    "Of an item whose condition does not hold, or is not said."
+    return Answer('not said' if condition.met == 'not said' else 'not applicable', because=condition.because)
+
 def fill(name: str, answers: dict[str, Answer]) -> pd.DataFrame:
     "A list with its answers, one row an item; items whose condition does not hold are not applicable."
     def one(i):
-        off = next((c for c in i['if'].split() if answers[c].met != 'yes'), None)
-        a = answers[i['question']] if off is None else Answer('not applicable', because=answers[off].because)
+        off = next((answers[c] for c in i['if'].split() if answers[c].met != 'yes'), None)
+        a = answers[i['question']] if off is None else _not_asked(off)
         return i | dict(met=a.met, value=a.value, where=a.where, because=a.because)
     return pd.DataFrame([one(i) for i in items(name).to_dict('records')])[COLUMNS]
 
@@ -146,7 +150,7 @@ class Score:
 
     @property
     def text(self) -> str:
-        "43.1 % (at most 60.2 %): 13 of 28 items"
+        "In words: '43.1 % (at most 60.2 %): 13 of 28 items'."
         more = f' (at most {self.at_most:.1%})'.replace('%', ' %') if self.at_most > self.share else ''
         return f'{self.share:.1%}'.replace('%', ' %') + f'{more}: {self.met} of {self.asked} items'
 

@@ -52,6 +52,7 @@ MET = ('yes', 'no', 'not applicable', 'not said')
 
 @dataclass(frozen=True)
 class Answer:
+    "What is said of an item or of a question."
     met: str             # one of MET
     value: str = ''      # what was found
     where: str = ''      # file, table, page with its heading, or passage
@@ -129,7 +130,8 @@ def _page(study: Looked, what: str) -> Answer:
     if path is None and study.name and (notebooks()/'paper'/f'{page}.ipynb').is_file():
         return Answer('no', because=f'on other CT only: paper/{page}.ipynb')
     if path is None or anchor and anchor not in headings(path): return Answer('no')
-    return Answer('yes', headings(path).get(anchor, ''), f'paper/{page}.ipynb#{anchor}'.rstrip('#'))
+    place = f'{"paper" if study.name else "notebooks"}/{page}.ipynb#{anchor}'
+    return Answer('yes', headings(path).get(anchor, ''), place.rstrip('#'))
 
 # %% ../../nbs/published/08_looks.ipynb #a929eb9e
 @functools.cache
@@ -161,10 +163,6 @@ def _marks(study: Looked, says: str) -> Answer:
     "What is known of LIDC-IDRI's marks, which the simulated CT is drawn from too."
     known = study.record['source'] == 'phantom' or _of_lidc(study)
     return Answer('yes', says, 'LIDC-IDRI') if known else Answer('not said', because=UNKNOWN)
-
-def _here(study: Looked, _: str) -> Answer:
-    "What was not done with LIDC-IDRI here; of other people's data a run does not know."
-    return Answer('no') if _marks(study, '').met == 'yes' else Answer('not said', because=UNKNOWN)
 
 @_named('here')
 def _here(study: Looked, _: str) -> Answer:

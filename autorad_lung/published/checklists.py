@@ -72,13 +72,13 @@ _LINE = re.compile(r'(met|where|because)\s*=\s*("(?:[^"\\]|\\.)*")\s*(?:#.*)?')
 
 def template(answers: dict[str, Answer] | None = None) -> str:
     "A file of answers to fill in (TOML); with answers, filled as far as they say something."
-    def one(q):
+    def one(q, condition):
         a = (answers or {}).get(q, Answer(''))
         titles = dict.fromkeys(i['title'] for n in lists() for i in _items(n) if i['question'] == q)
         fields = dict(met=a.met if a.met in MET[:3] else '', where=a.where, because=a.because or a.value)
         lines = [f'{k} = {json.dumps(v, ensure_ascii=False)}' for k, v in fields.items()]
-        return '\n'.join([f'# {"; ".join(titles) or q}: {asked_by(q)}', f'[{q}]', *lines])
-    return '\n\n'.join([_HEAD, *(one(q['question']) for q in _read('questions'))]) + '\n'
+        return '\n'.join([f'# {"; ".join(titles) or condition}: {asked_by(q)}', f'[{q}]', *lines])
+    return '\n\n'.join([_HEAD, *(one(q['question'], q['condition']) for q in _read('questions'))]) + '\n'
 
 def _refuse(where: str, reason: str, remedy: str): raise CompanionError(reason, where, remedy)
 

@@ -129,9 +129,10 @@ def _page(study: Looked, what: str) -> Answer:
     path = study.page(page)
     if path is None and study.name and (notebooks()/'paper'/f'{page}.ipynb').is_file():
         return Answer('no', because=f'on other CT only: paper/{page}.ipynb')
-    if path is None or anchor and anchor not in headings(path): return Answer('no')
+    titles = headings(path) if path and anchor else {'': ''}
+    if path is None or anchor not in titles: return Answer('no')
     place = f'{"paper" if study.name else "notebooks"}/{page}.ipynb#{anchor}'
-    return Answer('yes', headings(path).get(anchor, ''), place.rstrip('#'))
+    return Answer('yes', titles[anchor], place.rstrip('#'))
 
 # %% ../../nbs/published/08_looks.ipynb #a929eb9e
 @functools.cache

@@ -11,7 +11,7 @@ cfg = cfg['DEFAULT']
 HERE = Path(__file__).parent
 BESIDE = {   # folder in a wheel -> what a clone keeps beside the package
     '_notebooks/paper': sorted((HERE/'nbs'/'paper').glob('*.ipynb')),
-    '_notebooks': [HERE/'nbs'/'references.bib'],
+    '_notebooks': [HERE/'nbs'/'references.bib', HERE/'nbs'/'checklists.ipynb'],
     '_templates': sorted((HERE/'templates').glob('*.md')),
 }
 

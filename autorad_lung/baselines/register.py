@@ -53,6 +53,8 @@ ELSEWHERE = {   # the same, for what Table 1 does not ask for
     'two_pass': 'rivals.two_pass:TwoPass', 'two_same': 'rivals.two_pass:TwoSame',
     'absence': 'rivals.absence:Hidden', 'absence_never': 'rivals.absence:NeverHidden',
     'prototypes': 'rivals.prototypes:Prototypes', 'prototypes_by_lot': 'rivals.prototypes:PrototypesByLot',
+    **{f'{n}{form}': f'rivals.clinical:{c}{f}' for form, f in (('', ''), ('_fitted', 'Fitted'))
+       for n, c in (('lung_rads', 'LungRADS'), ('fleischner', 'Fleischner'), ('brock', 'Brock'))},
 }
 
 # %% ../../nbs/baselines/02_register.ipynb #059ec369

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'LUNG_RADS', 'FLEISCHNER', 'SOLID_SHARE', 'BROCK', 'BROCK_SIZE', 'BROCK_SPICULATION', 'BROCK_KINDS',
-           'BROCK_INTERCEPT', 'REFERENCE', 'BTS_RISK', 'RULES', 'COLUMNS', 'READS', 'BESIDES', 'LungRADS', 'Fleischner',
-           'Brock', 'LungRADSFitted', 'FleischnerFitted', 'BrockFitted', 'nodule_kind', 'seen', 'lung_rads',
-           'fleischner', 'brock_logit', 'brock', 'by_bts', 'AsPrinted', 'Fitted']
+           'BROCK_INTERCEPT', 'REFERENCE', 'BTS_RISK', 'RULES', 'COLUMNS', 'SCORES', 'READS', 'BESIDES', 'LungRADS',
+           'Fleischner', 'Brock', 'LungRADSFitted', 'FleischnerFitted', 'BrockFitted', 'SizeCut', 'LungRADSCut',
+           'BrockCut', 'nodule_kind', 'seen', 'lung_rads', 'fleischner', 'brock_logit', 'brock', 'by_bts', 'AsPrinted',
+           'Fitted', 'best_cuts', 'Cut']
 
 # %% ../../nbs/rivals/11_clinical.ipynb #977b47e2
 from functools import partial
@@ -111,6 +112,11 @@ COLUMNS = {   # name -> what the regression reads, (N, k)
     'fleischner': lambda d, kind, spiculated: np.eye(len(FLEISCHNER))[fleischner(d, kind)],
     'brock': lambda d, kind, spiculated: brock_logit(d, kind, spiculated)[:, None],
 }
+SCORES = {   # name -> one number a nodule, the higher the more suspicious
+    'size': lambda d, kind, spiculated: d,
+    'lung_rads': lambda d, kind, spiculated: lung_rads(d, kind).astype(float),
+    'brock': brock_logit,
+}
 READS = ('size', 'attributes')
 BESIDES = tuple(map(str, (SOLID_SHARE, BROCK, BROCK_SIZE, BROCK_SPICULATION, BROCK_KINDS, BROCK_INTERCEPT, REFERENCE,
                           BTS_RISK, 'rules of version 1')))
@@ -152,5 +158,42 @@ class Fitted(Rival):
     def predict(self, dataset, idx):
         return self.regression.load_state(self.arrays).predict(_Read(dataset, self.columns), idx)
 
+def best_cuts(
+    score: np.ndarray,   # (N,)
+    labels: np.ndarray,  # (N,) 0, 1, 2, each at least once
+) -> np.ndarray:         # (2,): below the first benign, from the second on malignant
+    "Two cut points with the greatest mean recall of the three classes on these nodules; halfway between scores."
+    value = np.unique(score)
+    at = np.digitize(score, value) - 1
+    share = np.stack([np.bincount(at[labels == c], minlength=len(value)) / (labels == c).sum() for c in range(3)])
+    below = np.concatenate([np.zeros((3, 1)), share.cumsum(1)], 1)      # (3, V + 1), of each class below a cut
+    lower, upper = below[0] - below[1], below[1] - below[2]
+    first = np.maximum.accumulate(lower)                                # the best lower cut up to here
+    j = int((first + upper).argmax())
+    i = int(lower[:j + 1].argmax())
+    between = np.concatenate([[-np.inf], (value[1:] + value[:-1]) / 2, [np.inf]])
+    return between[[i, j]]
+
+class Cut(Rival):
+    "A score of `SCORES` with two cut points that are best on the patients who are not tested."
+    parts, libraries, besides = READS, ('numpy',), BESIDES
+
+    def __init__(self, score: str, protocol: Protocol, store: Store):
+        super().__init__(protocol, store)
+        self.score = SCORES[score]
+        if score == 'size': self.parts = ('size',)
+
+    def _scores(self, dataset, idx):
+        if self.parts == READS: return self.score(*seen(dataset, idx))
+        return dataset.table['diameter_mm'].to_numpy(float)[idx]
+
+    def fit(self, dataset, train, val, seed=0):
+        both = np.sort(np.concatenate([train, val]))
+        self.arrays = {'cuts': best_cuts(self._scores(dataset, both), dataset.labels[both])}
+        return self
+
+    def predict(self, dataset, idx): return np.eye(3)[np.digitize(self._scores(dataset, idx), self.arrays['cuts'])]
+
 LungRADS, Fleischner, Brock = (partial(AsPrinted, r) for r in RULES)
 LungRADSFitted, FleischnerFitted, BrockFitted = (partial(Fitted, r) for r in COLUMNS)
+SizeCut, LungRADSCut, BrockCut = (partial(Cut, r) for r in SCORES)

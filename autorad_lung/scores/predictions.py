@@ -150,9 +150,10 @@ def runs(df: pd.DataFrame) -> dict[str, Run]:
 # %% ../../nbs/scores/00_predictions.ipynb #68f5fbea
 MODEL_NAMES = {
     'majority': 'Majority class', 'size': 'Size only',
-    'lung_rads': 'Lung-RADS, as printed', 'lung_rads_fitted': 'Lung-RADS, fitted',
+    'size_cut': 'Diameter, cut',
+    'lung_rads': 'Lung-RADS, as printed', 'lung_rads_fitted': 'Lung-RADS, fitted', 'lung_rads_cut': 'Lung-RADS, cut',
     'fleischner': 'Fleischner, as printed', 'fleischner_fitted': 'Fleischner, fitted',
-    'brock': 'Brock, as printed', 'brock_fitted': 'Brock, fitted',
+    'brock': 'Brock, as printed', 'brock_fitted': 'Brock, fitted', 'brock_cut': 'Brock, cut',
     'radiomics_l2': 'Radiomics, logistic (L2)', 'radiomics_l1': 'Radiomics, logistic (L1)',
     'forest': 'Radiomics, random forest', 'linear_probe': 'Linear probe on the image',
     'coop': 'CoOp (static prompts)', 'cocoop': 'CoCoOp (image-fed MetaNet)',

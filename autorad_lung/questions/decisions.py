@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ACTIONS', 'BY', 'ALL', 'BEST', 'odds', 'Stakes', 'risks', 'chosen', 'named', 'net_benefit', 'two_class_benefit',
-           'worth_of', 'curves']
+           'worth_of', 'curves', 'worth_gains']
 
 # %% ../../nbs/questions/14_decisions.ipynb #22f8aa33
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from ..artifacts import CompanionError
-from ..metrics import interval, patient_weights
+from ..metrics import holm, interval, patient_weights
+from .comparisons import resampled_difference
 from ..scores.predictions import Run, runs
 
 # %% ../../nbs/questions/14_decisions.ipynb #a8f361af
@@ -120,17 +121,18 @@ def _fixed(labels: np.ndarray, stakes: Stakes) -> dict[str, np.ndarray]:
 def curves(
     df: pd.DataFrame,                 # predictions
     stakes: Stakes,
-    at: np.ndarray,                   # risks from which one works up; those below `look` are left out
+    at: np.ndarray,                   # risks from which one works up
     by: str = 'risk',
     n_boot: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:                    # model, work, value, low, high; models, and the strategies of no model
-    "Net benefit over the second risk, 95 % percentile intervals over patients; the mean over seeds."
+    """Net benefit over the second risk, 95 % percentile intervals over patients; the mean over seeds. Those below
+    `look` are left out; of two actions (by 'two') the threshold is the risk itself."""
     fixed, rows = replace(stakes, unsure=stakes.risk), []
     for k, (m, run) in enumerate(runs(df).items()):
         w = patient_weights(run.patients, n_boot, seed)
-        for x in (x for x in at if x >= stakes.look):
-            t = replace(fixed, work=float(x))
+        for x in (x for x in at if by == 'two' or x >= stakes.look):
+            t = replace(fixed, work=float(x), look=float(x) if by == 'two' else stakes.look)
             acts = {m: [BY[by](p, t) for p in run.proba]}
             if not k: acts |= {n: [a] for n, a in _fixed(run.labels, t).items()}
             for name, each in acts.items():
@@ -139,3 +141,31 @@ def curves(
                 low, high = interval(drawn)
                 rows.append(dict(model=name, work=float(x), value=value, low=low, high=high))
     return pd.DataFrame(rows)
+
+# %% ../../nbs/questions/14_decisions.ipynb #fcbb9db3
+def worth_gains(
+    df: pd.DataFrame,      # predictions
+    reference: str,        # a model, or one of `ALL`
+    stakes: Stakes,
+    by: str = 'risk',
+    n_boot: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:         # model, value, low, high, difference, d_low, d_high, p, p_holm
+    "Net benefit of each model, and what it has more than the reference, with 95 % intervals over patients."
+    of, by_model = worth_of(stakes, by), runs(df)
+    known = reference if reference in by_model else next(iter(by_model))
+    w = patient_weights(by_model[known].patients, n_boot, seed)
+    def both(run, weights): return np.mean([of(run.labels, p, weights) for p in run.proba], axis=0)
+    values = {m: (both(r, np.ones((1, len(r.labels))))[0], both(r, w)) for m, r in by_model.items()}
+    if reference in ALL:
+        acts, y = np.full(len(by_model[known].labels), ALL[reference]), by_model[known].labels
+        values[reference] = net_benefit(y, acts, stakes)[0], net_benefit(y, acts, stakes, w)
+    if reference not in values:
+        raise CompanionError(f'there is no row {reference!r}', 'reference', f'choose one of {", ".join(values)}')
+    def row(m, value, drawn):
+        low, high = interval(drawn)
+        d = resampled_difference(value - values[reference][0], drawn - values[reference][1])
+        return dict(model=m, value=value, low=low, high=high, difference=d['difference'], d_low=d['low'],
+                    d_high=d['high'], p=d['p'] if m != reference else np.nan)
+    t = pd.DataFrame([row(m, *v) for m, v in values.items()])
+    return t.assign(p_holm=holm(t.p.to_numpy()))

@@ -8,12 +8,12 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
            'Format', 'Written', 'Jobs', 'PLAIN', 'Models', 'Predictions', 'InCohort', 'Partial', 'ScoreOut',
            'Resamples', 'Reference', 'File', 'Named', 'Matched', 'BENCHES', 'Objective', 'Without', 'Steps',
            'SameBytes', 'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder',
-           'Image', 'Mask', 'Table', 'Series', 'Above', 'Laid', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'Objects',
-           'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'Root', 'Record', 'Replay', 'Painted', 'RunFolder',
-           'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce', 'cohort',
-           'extract', 'radiomics', 'score', 'benchmark', 'match', 'download', 'bench', 'pretrain', 'towers', 'train',
-           'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'serve', 'verify', 'shared', 'told', 'fail',
-           'main']
+           'Image', 'Mask', 'Table', 'Series', 'Above', 'Laid', 'Point', 'Box', 'Frame', 'Across', 'Maps', 'To',
+           'Method', 'ReportTo', 'Check', 'Objects', 'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'Root',
+           'Record', 'Replay', 'Painted', 'RunFolder', 'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'paint',
+           'command', 'reproduce', 'cohort', 'extract', 'radiomics', 'score', 'benchmark', 'match', 'download', 'bench',
+           'pretrain', 'towers', 'train', 'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'serve',
+           'verify', 'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -474,6 +474,10 @@ Table  = Annotated[Optional[Path], typer.Option(
 Series = Annotated[str, typer.Option('--series', help='UID of the series that is meant, if a folder holds several')]
 Above  = Annotated[Optional[float], typer.Option('--threshold', help='of a soft mask: the value from which it is in')]
 Laid   = Annotated[str, typer.Option('--resample', help='nearest: lay a mask of another grid on the image')]
+Point  = Annotated[str, typer.Option('--point', help='in place of a mask: x,y,z of a place in the nodule')]
+Box    = Annotated[str, typer.Option('--box', help='or x0,y0,z0,x1,y1,z1: two opposite corners of a box around it')]
+Frame  = Annotated[str, typer.Option('--frame', help='of these: voxel (index in the file), or mm as lps or ras')]
+Across = Annotated[Optional[float], typer.Option('--diameter', help='mm, of the nodule at a point, where known')]
 Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps; `explain` has others')]
 
 def _model(folder: Path | None) -> Path:
@@ -481,17 +485,20 @@ def _model(folder: Path | None) -> Path:
     from autorad_lung.use.shipped import folder as shipped
     return folder or shipped()
 
-def _how(series: str, threshold: float | None, resample: str) -> dict:
+def _how(series: str, threshold: float | None, resample: str, point='', box='', frame='voxel', diameter=None) -> dict:
     "How files are to be read, as `Given` takes it."
+    said = dict(point=point, box=box) | ({'frame': frame} if frame != 'voxel' else {})
+    click = {k: v for k, v in said.items() if v} | ({} if diameter is None else {'diameter': diameter})
     if resample not in ('', 'nearest'):
         raise CompanionError(f'there is no way {resample!r}', '--resample', 'write nearest')
-    return dict(series_uid=series, threshold=float('nan') if threshold is None else threshold, resample=resample)
+    return dict(series_uid=series, threshold=float('nan') if threshold is None else threshold, resample=resample, **click)
 
 @command
 def predict(model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None,
             confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
             out: Annotated[Path, typer.Option(help='CSV to write')] = Path('predictions.csv'),
             maps: Maps = None, series: Series = '', threshold: Above = None, resample: Laid = '',
+            point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None,
             cache: CacheDir = None, workers: Workers = None):
     """Three probabilities for each new nodule, calibrated, with a set that holds the true class as often as asked,
     and with what the model never saw.
@@ -503,7 +510,7 @@ def predict(model: Given = None, image: Image = None, mask: Mask = None, csv: Ta
     if maps is not None:
         from autorad_lung.explain import explain as room
         room.refuse_early(model)
-    how = _how(series, threshold, resample)
+    how = _how(series, threshold, resample, point, box, frame, diameter)
     rows = use.predict(model, image, mask, csv, confidence, out, cache, how, workers=workers or 1)
     if maps is not None:
         room.explain(model, maps, image, mask, csv, ['similarity'], cache, False, how, workers=workers or 1)
@@ -517,6 +524,7 @@ Method = Annotated[Optional[list[str]], typer.Option(
 @command
 def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: Table = None, method: Method = None,
             series: Series = '', threshold: Above = None, resample: Laid = '',
+            point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None,
             cache: CacheDir = None, workers: Workers = None):
     """Maps of new nodules: what of the crop the model's picture path used, by several explainers, beside a control that
     knows nothing of it. A map says what the model used, not what is there. Research use only.
@@ -524,7 +532,7 @@ def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: 
     Example: `autorad-lung explain --model model --image ct.nii.gz --mask nodule.nii.gz --to explained`
     """
     from autorad_lung.explain import explain as room
-    how = _how(series, threshold, resample)
+    how = _how(series, threshold, resample, point, box, frame, diameter)
     rows = room.explain(model, to, image, mask, csv, method, cache, how=how, workers=workers or 1)
     return records(rows), f'{room.words(rows)}\n\nwritten: {to}, its table: {to/room.TABLE}'
 
@@ -539,14 +547,14 @@ Objects  = Annotated[Optional[Path], typer.Option('--dicom', help=(
 def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None,
            csv: Table = None,
            confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
-           check: Check = None, dicom: Objects = None, series: Series = '', threshold: Above = None,
-           resample: Laid = '', cache: CacheDir = None, workers: Workers = None):
+           check: Check = None, dicom: Objects = None, series: Series = '', threshold: Above = None, resample: Laid = '',
+            point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None, cache: CacheDir = None, workers: Workers = None):
     """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
     With --check: is every number of a report what the files give? Exits with 1 where one is not. Research use only.
 
     Example: `autorad-lung report --model model --image ct.nii.gz --mask nodule.nii.gz --to reports`
     """
-    model, how = _model(model), _how(series, threshold, resample)
+    model, how = _model(model), _how(series, threshold, resample, point, box, frame, diameter)
     given = dict(confidence=confidence, store=cache, how=how, workers=workers or 1)
     if check:
         if dicom: raise CompanionError('--check writes nothing', '--dicom', 'give one of the two')
@@ -571,6 +579,7 @@ Count = Annotated[int, typer.Option('--k', min=1, help='neighbours of each nodul
 @command
 def similar(model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None, by: By = 'radiomics',
             alike: Alike = None, k: Count = 5, series: Series = '', threshold: Above = None, resample: Laid = '',
+            point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None,
             cache: CacheDir = None, workers: Workers = None):
     """The nodules nearest to a new one among those that a model learnt from, with the readers' opinion of each.
     The model is one that was trained with --similar.
@@ -578,7 +587,7 @@ def similar(model: Given = None, image: Image = None, mask: Mask = None, csv: Ta
     Example: `autorad-lung similar --model model --image ct.nii.gz --mask nodule.nii.gz --by attributes --alike margin`
     """
     from autorad_lung.cases import similar as room
-    how = _how(series, threshold, resample)
+    how = _how(series, threshold, resample, point, box, frame, diameter)
     rows = room.similar(_model(model), image, mask, csv, by, alike, k, cache, how, workers=workers or 1)
     return records(rows), room.words(rows, by)
 

@@ -31,6 +31,7 @@ from ..baselines.plain import Rival
 from ..baselines.register import ELSEWHERE, MODELS, open_model
 from ..protocol import CLASSES, Protocol
 from ..scores.predictions import PROBABILITIES, model_name
+from ..sources.click import draw
 from ..sources.given import Given, orientation
 from ..sources.ratings import ATTRIBUTES, HIGHEST
 from ..sources.sources import Nodule, Source, measure
@@ -569,7 +570,7 @@ def _all_rows(source: Source, answers: pd.DataFrame, failed: pd.DataFrame) -> pd
 def opened(
     model: Path | str | Trained, image, mask, csv, out=None, store=None,
     fits=None,    # may refuse by what `model.json` says, early
-    how=None,     # series_uid, threshold, resample: see `Given`
+    how=None,     # series_uid, threshold, resample, and a click: see `Given`
 ) -> tuple[Trained, Given]:
     "The model of a folder, and the nodules as a source."
     if not isinstance(model, Trained): check_folder(Path(model))
@@ -587,7 +588,7 @@ def predict(
     confidence: float | None = None,    # of the sets; default: that of the model card
     out: Path | str | None = None,      # a CSV to write
     store: Store | str | None = None,   # the cache; default: the user's own
-    how: dict | None = None,            # series_uid, threshold, resample: see `Given`
+    how: dict | None = None,            # series_uid, threshold, resample, or a click: see `Given`
     **parallel,                         # workers, quiet: see `pmap`
 ) -> pd.DataFrame:                      # one row a nodule: p_*, calibrated_*, most_likely, set, notices, problem
     """Three probabilities for each nodule, raw and calibrated,
@@ -607,6 +608,7 @@ def predict(
         answers = _answers(t, dataset, looks, pictures, confidence)
     rows = _all_rows(source, answers, failed)
     if out is not None: write_text(Path(out), rows.to_csv(index=False, lineterminator='\n'))
+    if out is not None and good and source.clicked: draw(source.load(good[0]), Path(out).with_suffix('.png'))
     if not good: raise refuse_all(failed, out)
     return rows
 

@@ -135,12 +135,15 @@ def opened(a: Area, m: np.ndarray, away: np.ndarray, radius: float) -> np.ndarra
 
 def outline(a: Area, centre: tuple, radius: float) -> tuple[np.ndarray, np.ndarray, float]:
     "Mask (Z, Y, X), where it was allowed to be, and the HU at its centre; the mask is empty in front of dark."
-    away = away_mm(a.hu.shape, centre, a.spacing_mm)
+    away, m = away_mm(a.hu.shape, centre, a.spacing_mm), np.zeros(a.hu.shape, bool)
     core = float(a.smooth[away <= max(.4 * radius, 1.2 * max(a.spacing_mm[1:]))].mean())
     level = np.clip(LUNG + INSIDE * (core - LUNG), *LEVELS)
     allowed = away <= max(SPAN[0] * radius, radius + SPAN[1]) if a.box is None else a.box
-    m = part_with((a.smooth >= level) & allowed, centre)
-    if m.any(): m = np.stack([ndimage.binary_fill_holes(s) for s in opened(a, m, away, radius)])
+    part = tuple(slice(max(0, w.min() - 1), w.max() + 2) for w in np.nonzero(allowed))     # all that matters
+    at = tuple(c - p.start for c, p in zip(centre, part))
+    if not allowed[centre]: return m, allowed, core
+    near = part_with((a.smooth >= level)[part] & allowed[part], at)
+    if near.any(): m[part] = [ndimage.binary_fill_holes(s) for s in opened(a, near, away[part], radius)]
     return m, allowed, core
 
 # %% ../../nbs/sources/10_click.ipynb #4f82361a
@@ -158,9 +161,8 @@ METHOD = 'a blob, a threshold and an opening'
 
 def leak(m: np.ndarray, allowed: np.ndarray) -> float:
     "Share of a mask's surface that lies at the border of where it was allowed; the image's own end is none."
-    cross = ndimage.generate_binary_structure(3, 1)
-    rim = m & ~ndimage.binary_erosion(m, cross, border_value=1)
-    return float((rim & ndimage.binary_dilation(~allowed, cross)).sum() / max(1, rim.sum()))
+    rim = m & ~ndimage.binary_erosion(m, border_value=1)
+    return float((rim & ndimage.binary_dilation(~allowed)).sum() / max(1, rim.sum()))
 
 def agreement(a: Area, seed: np.ndarray, m: np.ndarray) -> float:
     "The least Dice of an outline with those of a click that is moved to the six sides."

@@ -8,12 +8,13 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
            'Format', 'Written', 'Jobs', 'PLAIN', 'Models', 'Predictions', 'InCohort', 'Partial', 'ScoreOut',
            'Resamples', 'Reference', 'File', 'Named', 'Matched', 'BENCHES', 'Objective', 'Without', 'Steps',
            'SameBytes', 'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder',
-           'Image', 'Mask', 'Table', 'Series', 'Above', 'Laid', 'Maps', 'To', 'Method', 'ReportTo', 'Check', 'Objects',
-           'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'Root', 'Record', 'Replay', 'Painted', 'RunFolder',
-           'Against', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce', 'cohort',
-           'extract', 'radiomics', 'score', 'benchmark', 'match', 'download', 'bench', 'pretrain', 'towers', 'train',
-           'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'serve', 'verify', 'shared', 'told', 'fail',
-           'main']
+           'Image', 'Mask', 'Table', 'Series', 'Above', 'Laid', 'Point', 'Box', 'Frame', 'Across', 'Maps', 'To',
+           'Method', 'ReportTo', 'Check', 'Objects', 'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'Root',
+           'Record', 'Replay', 'Painted', 'RunFolder', 'Against', 'Looked', 'ListName', 'Whose', 'ByHand', 'Form',
+           'ListOut', 'Template', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce',
+           'cohort', 'extract', 'radiomics', 'score', 'benchmark', 'match', 'download', 'bench', 'pretrain', 'towers',
+           'train', 'predict', 'explain', 'report', 'similar', 'cache', 'doctor', 'serve', 'verify', 'checklist',
+           'shared', 'told', 'fail', 'main']
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
@@ -454,7 +455,7 @@ def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini'
     if similar:
         from autorad_lung.cases.similar import keep
         keep(study, trained, out)
-    found = next(r for r in about['metrics'] if (r['model'], r['score']) == (model, 'accuracy'))
+    found = next(r for r in about['metrics'] if (r['model'], r['score']) == (about['model'], 'accuracy'))
     kept = {k: about[k] for k in ('model', 'n', 'metrics', 'calibration', 'towers')}
     card, n = out/'README.md', about['n']['held_out']
     accuracy = f'{found["estimate"]:.3f} ({found["low"]:.3f} to {found["high"]:.3f})'
@@ -462,9 +463,10 @@ def train(source: Source = 'phantom', data: Data = None, preset: Preset = 'mini'
     return {'folder': str(out), 'card': str(card)} | kept, said
 
 # %% ../nbs/09_cli.ipynb #334a257d
-Folder = Annotated[Path, typer.Option(help='folder that `train` wrote')]
-Given  = Annotated[Optional[Path], typer.Option(
-    help='folder that `train` wrote [default: the one in the package: radiomics, learnt from real CT of LIDC-IDRI]')]
+Folder = Annotated[Path, typer.Option(help='folder that `train` wrote, or shipped:autorad')]
+Given  = Annotated[Optional[Path], typer.Option(help=(
+    'folder that `train` wrote, or shipped:autorad, the method itself, tuned; both in the package learnt from real CT '
+    'of LIDC-IDRI [default: shipped:radiomics]'))]
 Image  = Annotated[Optional[Path], typer.Option(
     help='the folder of one DICOM series, or a file: NIfTI, NRRD, MetaImage, enhanced CT, ZIP')]
 Mask   = Annotated[Optional[Path], typer.Option(help=(
@@ -475,24 +477,31 @@ Table  = Annotated[Optional[Path], typer.Option(
 Series = Annotated[str, typer.Option('--series', help='UID of the series that is meant, if a folder holds several')]
 Above  = Annotated[Optional[float], typer.Option('--threshold', help='of a soft mask: the value from which it is in')]
 Laid   = Annotated[str, typer.Option('--resample', help='nearest: lay a mask of another grid on the image')]
+Point  = Annotated[str, typer.Option('--point', help='in place of a mask: x,y,z of a place in the nodule')]
+Box    = Annotated[str, typer.Option('--box', help='or x0,y0,z0,x1,y1,z1: two opposite corners of a box around it')]
+Frame  = Annotated[str, typer.Option('--frame', help='of these: voxel (index in the file), or mm as lps or ras')]
+Across = Annotated[Optional[float], typer.Option('--diameter', help='mm, of the nodule at a point, where known')]
 Maps   = Annotated[Optional[Path], typer.Option(help='folder for similarity maps; `explain` has others')]
 
 def _model(folder: Path | None) -> Path:
     "The folder that was named, or the package's."
-    from autorad_lung.use.shipped import folder as shipped
-    return folder or shipped()
+    from autorad_lung.use.shipped import named
+    return named(folder)
 
-def _how(series: str, threshold: float | None, resample: str) -> dict:
+def _how(series: str, threshold: float | None, resample: str, point='', box='', frame='voxel', diameter=None) -> dict:
     "How files are to be read, as `Given` takes it."
+    said = dict(point=point, box=box) | ({'frame': frame} if frame != 'voxel' else {})
+    click = {k: v for k, v in said.items() if v} | ({} if diameter is None else {'diameter': diameter})
     if resample not in ('', 'nearest'):
         raise CompanionError(f'there is no way {resample!r}', '--resample', 'write nearest')
-    return dict(series_uid=series, threshold=float('nan') if threshold is None else threshold, resample=resample)
+    return dict(series_uid=series, threshold=float('nan') if threshold is None else threshold, resample=resample, **click)
 
 @command
 def predict(model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None,
             confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
             out: Annotated[Path, typer.Option(help='CSV to write')] = Path('predictions.csv'),
             maps: Maps = None, series: Series = '', threshold: Above = None, resample: Laid = '',
+            point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None,
             cache: CacheDir = None, workers: Workers = None):
     """Three probabilities for each new nodule, calibrated, with a set that holds the true class as often as asked,
     and with what the model never saw.
@@ -504,7 +513,7 @@ def predict(model: Given = None, image: Image = None, mask: Mask = None, csv: Ta
     if maps is not None:
         from autorad_lung.explain import explain as room
         room.refuse_early(model)
-    how = _how(series, threshold, resample)
+    how = _how(series, threshold, resample, point, box, frame, diameter)
     rows = use.predict(model, image, mask, csv, confidence, out, cache, how, workers=workers or 1)
     if maps is not None:
         room.explain(model, maps, image, mask, csv, ['similarity'], cache, False, how, workers=workers or 1)
@@ -518,6 +527,7 @@ Method = Annotated[Optional[list[str]], typer.Option(
 @command
 def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: Table = None, method: Method = None,
             series: Series = '', threshold: Above = None, resample: Laid = '',
+            point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None,
             cache: CacheDir = None, workers: Workers = None):
     """Maps of new nodules: what of the crop the model's picture path used, by several explainers, beside a control that
     knows nothing of it. A map says what the model used, not what is there. Research use only.
@@ -525,7 +535,7 @@ def explain(model: Folder, to: To, image: Image = None, mask: Mask = None, csv: 
     Example: `autorad-lung explain --model model --image ct.nii.gz --mask nodule.nii.gz --to explained`
     """
     from autorad_lung.explain import explain as room
-    how = _how(series, threshold, resample)
+    model, how = _model(model), _how(series, threshold, resample, point, box, frame, diameter)
     rows = room.explain(model, to, image, mask, csv, method, cache, how=how, workers=workers or 1)
     return records(rows), f'{room.words(rows)}\n\nwritten: {to}, its table: {to/room.TABLE}'
 
@@ -540,14 +550,14 @@ Objects  = Annotated[Optional[Path], typer.Option('--dicom', help=(
 def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None,
            csv: Table = None,
            confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
-           check: Check = None, dicom: Objects = None, series: Series = '', threshold: Above = None,
-           resample: Laid = '', cache: CacheDir = None, workers: Workers = None):
+           check: Check = None, dicom: Objects = None, series: Series = '', threshold: Above = None, resample: Laid = '',
+            point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None, cache: CacheDir = None, workers: Workers = None):
     """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
     With --check: is every number of a report what the files give? Exits with 1 where one is not. Research use only.
 
     Example: `autorad-lung report --model model --image ct.nii.gz --mask nodule.nii.gz --to reports`
     """
-    model, how = _model(model), _how(series, threshold, resample)
+    model, how = _model(model), _how(series, threshold, resample, point, box, frame, diameter)
     given = dict(confidence=confidence, store=cache, how=how, workers=workers or 1)
     if check:
         if dicom: raise CompanionError('--check writes nothing', '--dicom', 'give one of the two')
@@ -572,6 +582,7 @@ Count = Annotated[int, typer.Option('--k', min=1, help='neighbours of each nodul
 @command
 def similar(model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None, by: By = 'radiomics',
             alike: Alike = None, k: Count = 5, series: Series = '', threshold: Above = None, resample: Laid = '',
+            point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None,
             cache: CacheDir = None, workers: Workers = None):
     """The nodules nearest to a new one among those that a model learnt from, with the readers' opinion of each.
     The model is one that was trained with --similar.
@@ -579,7 +590,7 @@ def similar(model: Given = None, image: Image = None, mask: Mask = None, csv: Ta
     Example: `autorad-lung similar --model model --image ct.nii.gz --mask nodule.nii.gz --by attributes --alike margin`
     """
     from autorad_lung.cases import similar as room
-    how = _how(series, threshold, resample)
+    how = _how(series, threshold, resample, point, box, frame, diameter)
     rows = room.similar(_model(model), image, mask, csv, by, alike, k, cache, how, workers=workers or 1)
     return records(rows), room.words(rows, by)
 
@@ -666,6 +677,58 @@ def verify(run: RunFolder, against: Against = None):
     found = judge(run, against)
     data = dict(ok=found.ok, published=found.name, verdict=found.line, causes=found.causes)
     return data | {'tables': records(found.tables)}, found.text, 0 if found.ok else 1
+
+# %% ../nbs/09_cli.ipynb #a500743f
+Looked   = Annotated[Optional[str], typer.Argument(metavar='[RUN]', help=(
+    'folder that `reproduce` wrote to, or a published name [default: phantom, as it is published]'))]
+ListName = Annotated[Optional[list[str]], typer.Option(
+    '--name', help='METRICS, CLEAR, CLAIM or TRIPOD+AI; may be given again [default: all]')]
+Whose    = Annotated[Optional[str], typer.Option('--of', help='run, or paper: as published, as far as a review tells')]
+ByHand   = Annotated[Optional[Path], typer.Option(
+    '--answers', help='your own answers (TOML): alone, or before those of RUN or of --of')]
+Form     = Annotated[str, typer.Option(help='text: score and gaps; md, csv or latex: the whole table, to paste')]
+ListOut  = Annotated[Optional[Path], typer.Option('--out', help='file to write in place of the screen')]
+Template = Annotated[Optional[Path], typer.Option(
+    '--write', help='write a file of answers to fill in instead; with RUN or --of, filled as far as they say')]
+
+@command
+def checklist(run: Looked = None, name: ListName = None, of: Whose = None, answers: ByHand = None,
+              form: Form = 'text', out: ListOut = None, write: Template = None):
+    """Fill in what reviewers ask: METRICS with its score, CLEAR, CLAIM, TRIPOD+AI. Each item is answered by a look
+    at a run, or by "no, because".
+
+    Example: `autorad-lung checklist runs/phantom --form md --out runs/phantom/checklist.md`
+
+    Example: `autorad-lung checklist --write answers.toml`, fill it in, `autorad-lung checklist --answers answers.toml`
+    """
+    from autorad_lung.artifacts import write_text
+    from autorad_lung.published import checklists as room
+    names = list(dict.fromkeys(map(room.checked, name or room.lists())))
+    base = _answered(run, of, bool(answers or write))
+    if write:
+        if write.exists(): raise CompanionError('there is such a file', write, 'choose another name')
+        write_text(write, room.template(base))
+        return {'file': str(write)}, f'{write}: fill it in, then autorad-lung checklist --answers {write}'
+    found = room.all_answers(room.read_answers(answers) if answers else {}, base)
+    filled = {n: room.fill(n, found) for n in names}
+    text = room.written(filled, form)
+    if out: write_text(out, text + '\n')
+    scores = {n: vars(room.score(t)) | {'items': records(t)} for n, t in filled.items()}
+    told = '\n'.join([*(room.heading(n, t) for n, t in filled.items()), str(out)])
+    return scores, told if out else text
+
+# %% ../nbs/09_cli.ipynb #daa2e90f
+def _answered(run, of, by_hand: bool) -> dict | None:
+    "What a run or the paper answers; None where only what is given by hand counts."
+    from autorad_lung.published import checklists as room
+    from autorad_lung.published.looks import open_study
+    if of not in (None, 'run', 'paper'):
+        raise CompanionError(f'there is no {of!r}', '--of', 'choose run or paper; your own answers go to --answers')
+    if of == 'paper' and run:
+        raise CompanionError('both were given', 'RUN, --of paper', 'give one of them')
+    if of == 'paper': return room.paper_answers()
+    if by_hand and not (run or of): return None
+    return room.run_answers(open_study(run or 'phantom'))
 
 # %% ../nbs/09_cli.ipynb #7b6be163
 def _version(asked: bool):

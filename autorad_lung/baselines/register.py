@@ -54,6 +54,10 @@ ELSEWHERE = {   # the same, for what Table 1 does not ask for
     'absence': 'rivals.absence:Hidden', 'absence_never': 'rivals.absence:NeverHidden',
     'radiomics_stable': 'questions.stable:Stable',
     'prototypes': 'rivals.prototypes:Prototypes', 'prototypes_by_lot': 'rivals.prototypes:PrototypesByLot',
+    **{f'{n}{form}': f'rivals.clinical:{c}{f}' for form, f in (('', ''), ('_fitted', 'Fitted'))
+       for n, c in (('lung_rads', 'LungRADS'), ('fleischner', 'Fleischner'), ('brock', 'Brock'))},
+    'size_cut': 'rivals.clinical:SizeCut', 'lung_rads_cut': 'rivals.clinical:LungRADSCut',
+    'brock_cut': 'rivals.clinical:BrockCut',
 }
 
 # %% ../../nbs/baselines/02_register.ipynb #059ec369

@@ -55,9 +55,12 @@ MORE = {   # what the paper leaves open; run when asked for
     'encoders': 'Which image encoder, and what else does it see?',
     'pretraining': 'Does autoregressive pre-training matter?',
     'aggregation': '3-D or not?',
+    'deployment': 'One reader, one outline',
     'robustness': 'How robust is it?',
+    'click': 'A click instead of an outline',
     'binary': 'Two classes: what leaving out unsure buys',
     'trust': 'When to believe it',
+    'clinic': 'What a clinic would use',
     'pathology': 'What was found',
     'beyond': 'Beyond: a better model in the same frame',
     'all_rows': 'Table 1, every row',
@@ -283,8 +286,8 @@ def write_report(
 COSTS = dict(   # notebook -> processor seconds on 641 nodules
     table1=50, table2=15, figure2=25, readers=175, selection=340, prompts=700, what_carries_the_signal=120,
     tuned=4800, explanations=1300, concepts=600, experts=900, one_case=400, radiomic_families=660,
-    radiomics_stability=300, encoders=680, pretraining=3600, aggregation=700, robustness=620, binary=75, trust=60,
-    pathology=40, beyond=1300, all_rows=5500)
+    radiomics_stability=300, encoders=680, pretraining=3600, aggregation=700, deployment=400, robustness=620,
+    click=420, binary=75, trust=60, clinic=50, pathology=40, beyond=1300, all_rows=5500)
 YARDSTICK_S = .081   # processor time of `_yardstick` on that machine
 
 def _yardstick() -> float:

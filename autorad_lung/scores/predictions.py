@@ -150,6 +150,10 @@ def runs(df: pd.DataFrame) -> dict[str, Run]:
 # %% ../../nbs/scores/00_predictions.ipynb #68f5fbea
 MODEL_NAMES = {
     'majority': 'Majority class', 'size': 'Size only',
+    'size_cut': 'Diameter, cut',
+    'lung_rads': 'Lung-RADS, as printed', 'lung_rads_fitted': 'Lung-RADS, fitted', 'lung_rads_cut': 'Lung-RADS, cut',
+    'fleischner': 'Fleischner, as printed', 'fleischner_fitted': 'Fleischner, fitted',
+    'brock': 'Brock, as printed', 'brock_fitted': 'Brock, fitted', 'brock_cut': 'Brock, cut',
     'radiomics_l2': 'Radiomics, logistic (L2)', 'radiomics_l1': 'Radiomics, logistic (L1)',
     'forest': 'Radiomics, random forest', 'linear_probe': 'Linear probe on the image',
     'coop': 'CoOp (static prompts)', 'cocoop': 'CoCoOp (image-fed MetaNet)',
@@ -161,8 +165,8 @@ MODEL_NAMES = {
 
 MORE_NAMES = {   # of rows that stand in no fixed order
     'soft_l2': "Logistic on the readers' shares", 'soft_forest': "Forest on the readers' shares",
-    'ordinal': "Ordinal logistic on the readers' shares",
-    'radiomics_stable': 'Stable radiomics, logistic (L2)',
+    'ordinal': "Ordinal logistic on the readers' shares", 'prompts_alone': 'Prompts alone (no picture)',
+    'autorad_tuned': 'AutoRad-Lung, tuned', 'radiomics_stable': 'Stable radiomics, logistic (L2)',
 }
 
 def model_name(model: str) -> str:

@@ -35,7 +35,8 @@ def make(data: str, folder: Path, name: str, run: str):
 if __name__ == '__main__':
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument('data', nargs='?'); asked.add_argument('folder', nargs='?', type=Path)
-    asked.add_argument('--name', default='radiomics', choices=MODELS); asked.add_argument('--run', default='runs/shipped')
+    asked.add_argument('--name', default='radiomics', choices=MODELS)
+    asked.add_argument('--run', default='runs/shipped')
     asked.add_argument('--card', action='store_true')
     a = asked.parse_args()
     folder = a.folder or ROOT/'autorad_lung'/'use'/MODELS[a.name]

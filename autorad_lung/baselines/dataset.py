@@ -59,7 +59,8 @@ class Dataset:
 
     def part(self, name: str, idx) -> np.ndarray:
         """Rows `idx` of 'size' (2 columns), 'radiomics' (F), 'embedding' or 'closer' (D), 'attributes' (A), 'readers'
-        (3), 'cover' or 'share' (T), 'by_reader' (R, F), as float64; of 'image' (S, S), as float32; of 'tokens' (T, D), as float16."""
+        (3), 'cover' or 'share' (T), 'by_reader' (R, F), as float64; of 'image' (S, S), as float32; of 'tokens' (T, D),
+        as float16."""
         if name == 'size':
             return np.log(self.table[['diameter_mm', 'volume_mm3']].to_numpy(float)[idx].clip(1e-3))
         if (x := getattr(self, name)) is None:

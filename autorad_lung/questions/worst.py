@@ -33,9 +33,9 @@ REASONS = {'differ': f'readers {APART} or more apart', 'edge': f'mean within {ED
            'other': 'none of these'}
 
 def reasons(nodules: pd.DataFrame) -> pd.DataFrame:
-    """By nodule_id, from columns nodule_id, diameter_mm, malignancy ('5;5;4') and, where known, padded (whether the crop
-    leaves the image): `mean` and `spread` of the scores, `off`, how far the mean is from the nearest edge of a class,
-    and the reasons, bool."""
+    """By nodule_id, from columns nodule_id, diameter_mm, malignancy ('5;5;4') and, where known, padded (whether the
+    crop leaves the image): `mean` and `spread` of the scores, `off`, how far the mean is from the nearest edge of a
+    class, and the reasons, bool."""
     said = nodules.malignancy.map(parse_scores)
     mean = said.map(np.mean).to_numpy(float)
     off = np.abs(mean[:, None] - EDGES).min(1)

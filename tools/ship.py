@@ -24,5 +24,6 @@ def main(data: str, folder: str | None = None, name: str = 'radiomics', run: str
 if __name__ == '__main__':
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument('data'); asked.add_argument('folder', nargs='?')
-    asked.add_argument('--name', default='radiomics', choices=MODELS); asked.add_argument('--run', default='runs/shipped')
+    asked.add_argument('--name', default='radiomics', choices=MODELS)
+    asked.add_argument('--run', default='runs/shipped')
     main(**vars(asked.parse_args()))

@@ -308,3 +308,19 @@ def test_the_method_in_the_package_is_made_again(lidc_voi, tmp_path):
     assert again.keys() == {k for k in kept if k.split('.')[0] not in ('calibration', 'probe')}
     assert all(again[k].astype(kept[k].dtype).tobytes() == kept[k].tobytes() for k in again)
     assert np.array_equal(kept['calibration.labels'], data.labels)
+
+@pytest.mark.slow
+def test_the_method_on_a_real_series_and_on_its_file(lidc_voi, tmp_path):
+    "LIDC-IDRI-0001 as a DICOM series with the readers' XML, and as the NIfTI that the model learnt from: one answer."
+    import tarfile
+    from autorad_lung.use import shipped, use
+    packed = lidc_voi.parent/'lidc_dicom'/'LIDC-IDRI-0001.tar.xz'
+    if not packed.is_file(): pytest.skip('the real series is not here')
+    with tarfile.open(packed) as t: t.extractall(tmp_path, filter='data')
+    [xml] = tmp_path.rglob('*.xml')
+    file = 'LIDC-IDRI-0001_R_1.nii.gz'
+    method = use.load_model(shipped.named('shipped:autorad'))
+    series, nifti = (use.predict(method, i, m).iloc[0] for i, m in (
+        (xml.parent, xml), (lidc_voi/'images'/file, lidc_voi/'masks'/file)))
+    assert series.most_likely == nifti.most_likely == 'malignant' and series.problem == nifti.problem == ''
+    assert abs(series.diameter_mm - nifti.diameter_mm) < 2 and np.abs((series[P] - nifti[P]).astype(float)).max() < .1

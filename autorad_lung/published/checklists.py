@@ -193,7 +193,7 @@ def _latex(t: pd.DataFrame) -> str:
     return '\n'.join([*head, *map(row, t.to_numpy().tolist()), r'\hline', r'\end{longtable}'])
 
 def _text(filled: pd.DataFrame) -> str:
-    def why(g): return g.because if g.because.startswith(g.met) else ', '.join(filter(None, (g.met, g.because)))
+    def why(g): return g.because if g.because.startswith('not said') else ', '.join(filter(None, (g.met, g.because)))
     return '\n'.join(f'  {g.item:>3}  {g.title}: {why(g)}' for g in gaps(filled).itertuples())
 
 def written(filled: dict[str, pd.DataFrame], form: str = 'text') -> str:

@@ -111,6 +111,23 @@ def test_a_bad_nodule_is_reported_and_the_others_predicted(tree, model):
     r = inside('predict', '--model', model, '--image', tree/t['image'][0], '--mask', tree/'gone.nii.gz', check=False)
     assert r.returncode == 2 and 'gone.nii.gz' in r.stderr and 'Traceback' not in r.stderr
 
+def test_a_click_in_place_of_a_mask(tree, model):
+    "Answered, said to be no reader's outline, and drawn; a click on lung is refused."
+    rows = pd.read_csv(tree/'new.csv')
+    masks = [np.asanyarray(nib.load(tree/m).dataobj) > 0 for m in rows['mask']]
+    k = int(np.argmax([m.sum() for m in masks]))
+    middle = ','.join(f'{v:.1f}' for v in np.argwhere(masks[k]).mean(0))
+    image = ('--image', tree/rows['image'][k])
+    said = predict(tree, model, *image, '--point', middle, out='click.csv').stdout
+    row = pd.read_csv(tree/'click.csv', keep_default_na=False).iloc[0]
+    assert 'not drawn by a reader' in said and 'made from a click' in row.notices and (tree/'click.png').stat().st_size > 999
+    inside('report', '--model', model, *image, '--point', middle, '--to', tree/'clicked')
+    assert 'made from a click' in next((tree/'clicked').glob('*click.txt')).read_text()
+    for args, words in (('--point', '0,0,0'), ('side of the image', 'as lung has')), (('--point', '9,9'), ('9,9',)), (
+            ('--point', middle, '--frame', 'mni'), ('voxel, lps, ras',)), (('--diameter', '8'), ('--mask',)):
+        r = predict(tree, model, *image, *args, out='no.csv', check=False)
+        assert r.returncode == 2 and any(w in r.stderr for w in words) and 'Traceback' not in r.stderr, r.stderr
+
 def test_what_leads_nowhere_is_named_as_it_was_given(tree, model):
     "By the option that names it, with the remedy that fits; and nothing is computed first."
     one = pd.read_csv(tree/'new.csv').iloc[0]

@@ -274,9 +274,10 @@ def similar(
     g.arrays(by)
     t, source = opened(model, image, mask, csv, None, store, how=how)
     ids = source.rows.index.tolist()
-    data, _, failed = assemble(source, ids, t.protocol, {READS[by]}, t.store, **parallel)
+    data, pictures, failed = assemble(source, ids, t.protocol, {READS[by]}, t.store, **parallel)
     if not len(data.table): raise refuse_all(failed, None)
     found = near(g, data, np.arange(len(data.table)), by, k, alike).assign(problem='')
+    if source.clicked: found['notices'] = '; '.join(pictures.table['flags'][0].split(';'))      # of the one nodule
     lost = [dict(nodule_id=r['item'], problem=str(CompanionError(r['reason'], r['where'], r['remedy'])))
             for r in failed.to_dict('records')]
     return pd.concat([found, pd.DataFrame(lost, columns=['nodule_id', 'problem'])], ignore_index=True)
@@ -304,4 +305,5 @@ def words(t: pd.DataFrame, by: str = 'radiomics') -> str:
         each = rows.to_dict('records')
         if each[0]['problem']: lines.append(f'{name}: not compared. {each[0]["problem"]}')
         else: lines += [f'{name}, nearest by {WAYS[by]} among what the model learnt from:', *map(_line, each)]
+        if each[0].get('notices'): lines.append(f'  notice: {each[0]["notices"]}')
     return '\n'.join([*lines, "A neighbour's class is its readers' opinion. Research use only: not for diagnosis."])

@@ -238,7 +238,8 @@ def explain(
         for name, s, at, maps, rows, e in done:
             if e is not None: lost.append(dict(item=name, reason=e.reason, where=e.where or name, remedy=e.remedy))
             if e is not None: continue
-            fig = explanation_figure(s, at, maps, f'Learnt from: {t.about["source"]["caption"]}')
+            drawn = f'{source.clicked.capitalize()}. ' * bool(source.clicked)
+            fig = explanation_figure(s, at, maps, f'{drawn}Learnt from: {t.about["source"]["caption"]}')
             save_figure(fig, Path(to)/files[name])
             if numbers: write_arrays(Path(to)/f'{files[name]}.safetensors', named(maps))
             found[name] = rows
@@ -246,6 +247,7 @@ def explain(
         why = {r['item']: str(CompanionError(r['reason'], r['where'], r['remedy'])) for r in lost}
         each = [r for i in ids for r in found.get(i, [dict(nodule_id=i, problem=why[i])] if i in why else [])]
         table = pd.DataFrame(each, columns=COLUMNS)
+        if source.clicked: table['notices'] = source.clicked
         if numbers: write_text(Path(to)/TABLE, table.to_csv(index=False, lineterminator='\n'))
     if not found: raise refuse_all(pd.DataFrame(lost), Path(to)/TABLE if numbers else None)
     return table
@@ -261,4 +263,5 @@ def words(table: pd.DataFrame) -> str:
         each = ', '.join(f'{m} {v:.0%}' if v == v else f'{m} none' for m, v in zip(well.method, well['mass']))
         lines.append(f'{name}, called {well.said.iloc[0]}; of what is for it inside the outline: {each} '
                      f'(the outline is {well.chance.iloc[0]:.0%} of the crop)')
+        if 'notices' in t: lines.append(f'  notice: {t.notices.iloc[0]}')
     return '\n'.join([*lines, 'What is explained is the picture path at fixed sentences. Research use only.'])

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FRAMES', 'RADII', 'TOLD', 'REACH', 'WIDTH', 'SHIFT', 'LUNG', 'INSIDE', 'LEVELS', 'SPAN', 'OPEN', 'AGREE', 'LEAK',
-           'DARK', 'SMALL', 'APART', 'METHOD', 'FAR', 'YELLOW', 'TIMES', 'MOST', 'numbers_of', 'stored_axes',
-           'index_of', 'away_mm', 'responses', 'Area', 'look', 'blob', 'part_with', 'opened', 'outline', 'dice', 'leak',
+           'DARK', 'SMALL', 'APART', 'FAR', 'YELLOW', 'TIMES', 'MOST', 'numbers_of', 'stored_axes', 'index_of',
+           'away_mm', 'responses', 'Area', 'look', 'blob', 'part_with', 'opened', 'outline', 'dice', 'leak',
            'agreement', 'across_mm', 'Outlined', 'outline_at', 'clicked', 'drawn', 'draw']
 
 # %% ../../nbs/sources/10_click.ipynb #2acb1f7d
@@ -19,7 +19,7 @@ from scipy import ndimage
 from skimage.segmentation import find_boundaries
 from ..artifacts import CompanionError
 from .forms import ENGINES
-from .given import dicom_affine, header_of
+from .given import CLICKED, Click, dicom_affine, header_of
 from .sources import Image, Nodule, as_hu, kind_of
 
 # %% ../../nbs/sources/10_click.ipynb #6cae50fd
@@ -157,7 +157,6 @@ LEAK = .5      # most of its surface that may lie at the border of where it was 
 DARK = -750    # HU at the centre: lung
 SMALL = 3.     # mm, the least equivalent diameter in a slice: screening's bound of a micronodule
 APART = 1.6    # times: how far its diameter may be from the one that was told
-METHOD = 'a blob, a threshold and an opening'
 
 def leak(m: np.ndarray, allowed: np.ndarray) -> float:
     "Share of a mask's surface that lies at the border of where it was allowed; the image's own end is none."
@@ -250,9 +249,8 @@ def clicked(row: dict, image: Image) -> tuple[list, tuple]:
     found = outline_at(as_hu(image.a, image.path)[0], image.spacing_mm, seed, told, box)
     if (fault := found.fault())[0]:
         raise CompanionError(f'no outline from this {said}: {fault[0]}', f'--{said} {row[said]} ({row["frame"]})', fault[1])
-    words = 'a click' if said == 'point' else 'a box'
     ends = ['check the outline: it reaches the first or last slice, and may go on'] * bool(found.mask[[0, -1]].any())
-    return [found.mask], (f'outline made from {words} by {METHOD}, not drawn by a reader', *ends)
+    return [found.mask], (Click(**{c: row[c] for c in CLICKED}).notice, *ends)
 
 # %% ../../nbs/sources/10_click.ipynb #e4e52f54
 YELLOW, TIMES, MOST = (255, 212, 0), 5, 8   # colour; how much a pixel is enlarged; slices

@@ -21,7 +21,8 @@ NAMES = {   # what other tables call it
     **dict.fromkeys(('segmentlabel', 'segmentdescription', 'trackingidentifier', 'seriesdescription'), 'label'),
 }
 NUMBERS = ('x_mm', 'y_mm', 'z_mm', 'slice', 'row', 'column')
-WAYS = {'annotation id': ('annotation_id',), 'label': ('label',), 'pixels': ('slice', 'row', 'column'), 'mm': ('x_mm', 'y_mm', 'z_mm')}
+WAYS = {'annotation id': ('annotation_id',), 'label': ('label',),
+        'pixels': ('slice', 'row', 'column'), 'mm': ('x_mm', 'y_mm', 'z_mm')}
 NEAR_MM = 5.   # from the centre of the readers' outlines; half the diameter, where that is more
 
 def read_names(path: Path) -> pd.DataFrame:

@@ -16,13 +16,15 @@ from ..scores.predictions import PROBABILITIES
 
 # %% ../../nbs/questions/17_worst.ipynb #8ee1f0e0
 def worst(predictions: pd.DataFrame, n: int = 20) -> pd.DataFrame:
-    """The `n` nodules of each model with the lowest probability of their own class, the worst first: model, nodule_id,
-    patient_id, label, the three probabilities (mean over seeds), `own` and `said`, the class of the largest."""
+    """The `n` nodules of each model (a tenth of all, where that is fewer) with the lowest probability of their own
+    class, the worst first: model, nodule_id, patient_id, label, the three probabilities (mean over seeds), `own` and
+    `said`, the class of the largest."""
     p = list(PROBABILITIES)
     same = ['model', 'nodule_id', 'patient_id', 'label']
     t = predictions.groupby(same, sort=False, observed=True)[p].mean().reset_index()
     each = t[p].to_numpy()
     t = t.assign(own=each[np.arange(len(t)), t.label.to_numpy(int)], said=each.argmax(1))
+    n = min(n, max(1, t.nodule_id.nunique() // 10))
     return t.sort_values(['own', 'nodule_id']).groupby('model', sort=False).head(n).sort_values(
         ['model', 'own'], kind='stable').reset_index(drop=True)
 

@@ -242,13 +242,14 @@ def _boxed(row: dict, image: Image) -> tuple[np.ndarray, float, tuple]:
     return (low + high) / 2, float(np.sqrt(sides[1] * sides[2])), (low, high)
 
 def clicked(row: dict, image: Image) -> tuple[list, tuple]:
-    "The one mask (Z, Y, X) of a row with a point or a box, and its notices; a `CompanionError` where it is not believed."
+    "The one mask (Z, Y, X) of a row with a point or a box, and its notices; a `CompanionError` for one not believed."
     said, told, box = 'box' if row['box'] else 'point', row['diameter'], None
     if row['box']: seed, told, box = _boxed(row, image)
     else: seed = index_of(numbers_of(row['point'], 3, '--point'), row['frame'], image)
     found = outline_at(as_hu(image.a, image.path)[0], image.spacing_mm, seed, told, box)
     if (fault := found.fault())[0]:
-        raise CompanionError(f'no outline from this {said}: {fault[0]}', f'--{said} {row[said]} ({row["frame"]})', fault[1])
+        where = f'--{said} {row[said]} ({row["frame"]})'
+        raise CompanionError(f'no outline from this {said}: {fault[0]}', where, fault[1])
     ends = ['check the outline: it reaches the first or last slice, and may go on'] * bool(found.mask[[0, -1]].any())
     return [found.mask], (Click(**{c: row[c] for c in CLICKED}).notice, *ends)
 

@@ -160,7 +160,8 @@ class Click:
             refuse('give an image and a mask (or a point or a box), or a table', '--image, --mask, --csv',
                    'one of the two')
         bare = dict(threshold=threshold == threshold, resample=resample)
-        if self and (odd := [k for k, v in bare.items() if v]): refuse('is said of a mask', f'--{odd[0]}', 'leave it out')
+        odd = [k for k, v in bare.items() if v and self]
+        if odd: refuse('is said of a mask', f'--{odd[0]}', 'leave it out')
         if self.diameter == self.diameter and not (self.point and .5 < self.diameter < 100):
             refuse(f'{self.diameter:g} mm is no diameter of a nodule at a point', '--diameter', 'leave it out')
 

@@ -581,7 +581,7 @@ def outlines_of(row: dict, folder: Path | str) -> list[tuple[Path, int]]:
 
 def load_row(row: dict, folder: str) -> Nodule:
     """The nodule of one row of a table: image and masks in any form, on the same voxels within 0.1 mm. `whole`: the
-    image is the whole scan, so that its largest |HU| is the scan's. A row with a point or a box has no mask: one is made."""
+    image is the whole scan, so that its largest |HU| is the scan's. For a row with a point or a box a mask is made."""
     image, masks = read_image(path_in(folder, row['image']), row.get('series_uid') or ''), []
     how, said = {k: row[k] for k in ('threshold', 'resample') if k in row}, {}
     if clicked := row.get('point') or row.get('box'): masks, said = by_name('sources.click:clicked')(row, image)

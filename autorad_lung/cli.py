@@ -488,7 +488,8 @@ def _model(folder: Path | None) -> Path:
     from autorad_lung.use.shipped import named
     return named(folder)
 
-def _how(series: str, threshold: float | None, resample: str, point='', box='', frame='voxel', diameter=None) -> dict:
+def _how(series: str, threshold: float | None, resample: str, point: str, box: str, frame: str,
+         diameter: float | None) -> dict:
     "How files are to be read, as `Given` takes it."
     said = dict(point=point, box=box) | ({'frame': frame} if frame != 'voxel' else {})
     click = {k: v for k, v in said.items() if v} | ({} if diameter is None else {'diameter': diameter})
@@ -550,8 +551,9 @@ Objects  = Annotated[Optional[Path], typer.Option('--dicom', help=(
 def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None,
            csv: Table = None,
            confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
-           check: Check = None, dicom: Objects = None, series: Series = '', threshold: Above = None, resample: Laid = '',
-            point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None, cache: CacheDir = None, workers: Workers = None):
+           check: Check = None, dicom: Objects = None, series: Series = '', threshold: Above = None,
+           resample: Laid = '', point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None,
+           cache: CacheDir = None, workers: Workers = None):
     """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
     With --check: is every number of a report what the files give? Exits with 1 where one is not. Research use only.
 

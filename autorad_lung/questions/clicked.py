@@ -63,7 +63,8 @@ def click_table(
     shifts: tuple = SHIFTS,  # K of them, mm
     **parallel,              # see `artifacts.pmap`
 ) -> Rows:
-    "Table: nodule_id, patient_id, across (mm), solid, attached, reasons (a line a place). Arrays: dice, diameter_mm (N, K)."
+    """Table: nodule_id, patient_id, across (mm), solid, attached, reasons (a line a place).
+    Arrays: dice, diameter_mm (N, K)."""
     keys = {i: content_key('clicks', 1, CLICK, source.key(i), level, list(shifts)) for i in ids}
     work = functools.partial(_row, shifts=tuple(shifts), level=level)
     return row_table(work, {i: source.loader(i) for i in ids}, keys, store, 'clicks', **{'desc': 'clicking'} | parallel)

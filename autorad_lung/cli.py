@@ -492,7 +492,8 @@ def _how(series: str, threshold: float | None, resample: str, point: str, box: s
     click = {k: v for k, v in said.items() if v} | ({} if diameter is None else {'diameter': diameter})
     if resample not in ('', 'nearest'):
         raise CompanionError(f'there is no way {resample!r}', '--resample', 'write nearest')
-    return dict(series_uid=series, threshold=float('nan') if threshold is None else threshold, resample=resample, **click)
+    soft = float('nan') if threshold is None else threshold
+    return dict(series_uid=series, threshold=soft, resample=resample, **click)
 
 @command
 def predict(model: Given = None, image: Image = None, mask: Mask = None, csv: Table = None,

@@ -6,7 +6,7 @@
 __all__ = ['FRAMES', 'RADII', 'TOLD', 'REACH', 'WIDTH', 'SHIFT', 'LUNG', 'INSIDE', 'LEVELS', 'SPAN', 'OPEN', 'AGREE', 'LEAK',
            'DARK', 'SMALL', 'APART', 'FAR', 'YELLOW', 'TIMES', 'MOST', 'numbers_of', 'stored_axes', 'index_of',
            'away_mm', 'responses', 'Area', 'look', 'blob', 'part_with', 'opened', 'outline', 'dice', 'leak',
-           'agreement', 'across_mm', 'Outlined', 'outline_at', 'clicked', 'drawn', 'draw']
+           'agreement', 'across_mm', 'Outlined', 'outline_at', 'of_box', 'clicked', 'drawn', 'draw']
 
 # %% ../../nbs/sources/10_click.ipynb #2acb1f7d
 from dataclasses import dataclass
@@ -231,15 +231,19 @@ def outline_at(
     return Outlined(whole, radius, across_mm(whole, spacing_mm), core, leak(m, allowed), steady, told_mm)
 
 # %% ../../nbs/sources/10_click.ipynb #79daca93
+def of_box(low: np.ndarray, high: np.ndarray, spacing_mm: tuple) -> tuple[np.ndarray, float, tuple]:
+    "Seed, diameter (mm) and box, as `outline_at` takes them, of a first and last voxel (slice, row, column)."
+    sides = (high - low + 1) * spacing_mm
+    return (low + high) / 2, float(np.sqrt(sides[1] * sides[2])), (low, high)
+
 def _boxed(row: dict, image: Image) -> tuple[np.ndarray, float, tuple]:
-    "Middle, diameter (mm) and first and last voxel of a row's box."
+    "The same of a row's box."
     ends = numbers_of(row['box'], 6, '--box').reshape(2, 3)
     corners = np.array([index_of(p, row['frame'], image, '--box') for p in ends])
     low, high = np.rint(corners.min(0)).astype(int), np.rint(corners.max(0)).astype(int)
     if (low[1:] == high[1:]).any():
         raise CompanionError('has no width', f'--box {row["box"]}', 'give two opposite corners: x0,y0,z0,x1,y1,z1')
-    sides = (high - low + 1) * image.spacing_mm
-    return (low + high) / 2, float(np.sqrt(sides[1] * sides[2])), (low, high)
+    return of_box(low, high, image.spacing_mm)
 
 def clicked(row: dict, image: Image) -> tuple[list, tuple]:
     "The one mask (Z, Y, X) of a row with a point or a box, and its notices; a `CompanionError` for one not believed."

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 from ..artifacts import CompanionError, Rows, Store, content_key, row_table
 from ..preprocessing import consensus, equivalent_diameter_mm
-from ..sources.click import Outlined, dice, of_box, outline_at
+from ..sources.click import Outlined, dice, outline_at
 from ..sources.given import CLICK
 from ..sources.sources import Nodule, Source
 
@@ -41,7 +41,7 @@ def box_on(nodule: Nodule, mm: float, level: float) -> Outlined:
     at = np.argwhere(consensus(nodule.masks, level))
     off = np.rint(mm / np.array(nodule.spacing_mm)).astype(int)
     low, high = np.maximum(at.min(0) - off, 0), np.minimum(at.max(0) + off, np.array(nodule.hu.shape) - 1)
-    return outline_at(nodule.hu, nodule.spacing_mm, *of_box(low, high, nodule.spacing_mm))
+    return outline_at(nodule.hu, nodule.spacing_mm, (low + high) / 2, box=(low, high))
 
 # %% ../../nbs/questions/18_clicked.ipynb #bf984f88
 TISSUE, BESIDE_MM, ATTACHED = -300, 1.5, .25   # HU; mm; share

@@ -133,7 +133,7 @@ def read_given_csv(path: Path) -> pd.DataFrame:
     return t.assign(label=[k if ';' in k else int(k or 0) for k in label]).reset_index(drop=True)
 
 # %% ../../nbs/sources/05_given.ipynb #d4f1ea2c
-CLICKED, CLICK = ('point', 'box', 'frame', 'diameter'), 1   # a row's columns; raise the number when outlines change
+CLICKED, CLICK = ('point', 'box', 'frame', 'diameter'), 2   # a row's columns; raise the number when outlines change
 METHOD = 'a blob, a threshold and an opening'
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ..artifacts import file_digest
 from .record import RECORD, read_run
 from .verify import PUBLISHED, published_names, read_published, read_table
 from ..study import notebooks
+from ..use.shipped import MODELS, folder
 
 # %% ../../nbs/published/08_looks.ipynb #6a4a065e
 @dataclass(frozen=True)
@@ -169,6 +170,15 @@ def _marks(study: Looked, says: str) -> Answer:
 def _here(study: Looked, _: str) -> Answer:
     "What was not done with LIDC-IDRI here; of other people's data a run does not know."
     return Answer('no') if _marks(study, '').met == 'yes' else Answer('not said', because=UNKNOWN)
+
+@_named('shipped')
+def _shipped(study: Looked, _: str) -> Answer:
+    "A model that learnt from this study's nodules and comes with the package."
+    about = json.loads((folder()/'model.json').read_text(encoding='utf-8'))
+    n, cohort = about['n'], study.record['cohort']
+    learnt = about['source']['name'], n['train'] + n['validation'], n['held_out_patients']
+    same = learnt == (study.record['source'], cohort.get('nodules'), cohort.get('patients')) and _of_lidc(study)
+    return Answer('yes', f'{len(MODELS)} models', 'autorad_lung/use') if same else _here(study, '')
 
 # %% ../../nbs/published/08_looks.ipynb #48687949
 @_named('filled')

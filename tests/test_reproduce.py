@@ -96,6 +96,7 @@ def test_a_notebook_works_alone(name, run, tmp_path, caplog, capsys):
     given = dict(out=str(run), quick=True, settings=SETTINGS, workers=1)
     if 'trust' in name: given |= dict(confidence=.5)          # sixty nodules cannot support more, and the page says so
     if 'stability' in name: given |= dict(nodules=16)         # of the sixty, for each kind of perturbation
+    if 'aggregation' in name: given |= dict(volumes=12)       # radiomics of the volume are dear
     made, known = tmp_path/'t.ipynb', execution.inspect_notebook(str(ROOT/'nbs'/name))
     assert given.keys() <= known.keys()
     execution.execute_notebook(str(ROOT/'nbs'/name), str(made), given, prepare_only=True)

@@ -181,8 +181,9 @@ def heading(name: str, filled: pd.DataFrame) -> str:
     return f'{name}: {score(filled).text}. {of}. Verified: {about["verified"]}.'
 
 def as_markdown(t: pd.DataFrame) -> str:
-    "A table in Markdown, without its index."
-    rows = [list(t), ['---'] * t.shape[1], *t.to_numpy().tolist()]
+    "A table in Markdown, without its index; dashes are in the proportion of the texts, which is how pandoc divides."
+    cells = [list(map(str, c)) for c in zip(list(t), *t.to_numpy().tolist())]
+    rows = [list(t), ['-' * max(3, min(48, max(map(len, c)))) for c in cells], *t.to_numpy().tolist()]
     return '\n'.join(f'| {" | ".join(str(x).replace("|", chr(92) + "|") for x in r)} |' for r in rows)
 
 _TEX = {c: f'\\{c}' for c in '&%$#_{}'} | {'\\': r'\textbackslash{}', '~': r'\textasciitilde{}'}

@@ -149,6 +149,7 @@ def each(page: str, rows, columns, sense: str, value=0., table: str = '') -> tup
     rows, columns = ([x] if isinstance(x, str) else x for x in (rows, columns))
     return tuple(Test(page, r, c, sense, value, table) for r, c in product(rows, columns))
 
+# %% ../../nbs/published/10_verdicts.ipynb #ccc85cab
 def holds(test: Test, cell: str, other: str = '') -> bool | None:
     "Whether a cell passes a test; None where the test decides nothing."
     if test.sense in ('shown', 'gain'): return None
@@ -189,6 +190,7 @@ class Found:
 
 _SIGNED, _OF_TWO = ('higher', 'lower', 'alike'), ('apart', 'keeps', 'gain')
 
+# %% ../../nbs/published/10_verdicts.ipynb #a230c57c
 def _row(table: pd.DataFrame, row: str | tuple[str, ...]) -> list[dict]:
     "Rows that hold all these cells, or the name of the first column; or whose text begins so, with a colon."
     names = {row} if isinstance(row, str) else {*row}
@@ -298,6 +300,7 @@ def summary(lines: list[Line], at: str = 'paper/') -> str:
     rows = [[_said(x), x.claim.said, f'**{x.verdict}**', x.why, shown(x)] for x in lines]
     return _lines({'Claim': 6, 'Said in': 2, 'Verdict': 3, 'Why': 7, 'Shown on': 3}, rows)
 
+# %% ../../nbs/published/10_verdicts.ipynb #b0cc5d89
 _ASKS = {'higher': 'difference above 0', 'lower': 'difference below 0', 'alike': 'not told apart',
          'apart': 'lies above', 'keeps': 'does not lie below', 'reaches': 'reaches', 'above': 'lies above',
          'around': 'holds', 'is': 'is', 'shown': '', 'gain': 'beside'}
@@ -309,6 +312,7 @@ def asked(test: Test) -> str:
     goal = '' if test.sense in (*_SIGNED, 'shown') else f' {value}'
     return f'{row}: {test.column}' + f'; {_ASKS[test.sense]}{goal}' * bool(_ASKS[test.sense])
 
+# %% ../../nbs/published/10_verdicts.ipynb #61fc74cb
 _DATA = {'real': 'real CT', 'simulated': 'simulated CT', 'none': 'no CT'}
 _ANSWER = {True: 'yes', False: 'no', None: ''}
 

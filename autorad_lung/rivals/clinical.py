@@ -136,6 +136,7 @@ class AsPrinted(Rival):
 
     def predict(self, dataset, idx): return np.eye(3)[self.rule(*seen(dataset, idx))]
 
+# %% ../../nbs/rivals/11_clinical.ipynb #dd62ff8a
 class _Read:
     "A dataset of which a regression sees some columns."
     def __init__(self, dataset, columns):
@@ -158,6 +159,7 @@ class Fitted(Rival):
     def predict(self, dataset, idx):
         return self.regression.load_state(self.arrays).predict(_Read(dataset, self.columns), idx)
 
+# %% ../../nbs/rivals/11_clinical.ipynb #f45df7dc
 def best_cuts(
     score: np.ndarray,   # (N,)
     labels: np.ndarray,  # (N,) 0, 1, 2, each at least once
@@ -174,6 +176,7 @@ def best_cuts(
     between = np.concatenate([[-np.inf], (value[1:] + value[:-1]) / 2, [np.inf]])
     return between[[i, j]]
 
+# %% ../../nbs/rivals/11_clinical.ipynb #b0cb0b87
 class Cut(Rival):
     "A score of `SCORES` with two cut points that are best on the patients who are not tested."
     parts, libraries, besides = READS, ('numpy',), BESIDES

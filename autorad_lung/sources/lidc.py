@@ -212,6 +212,7 @@ def _volume(path: Path, scan: ScanRecord) -> Volume:
     return Volume(hu, (float(np.median(np.diff(due))), *[scan.pixel_spacing_mm] * 2), due, scan.series_uid,
                   tuple(sorted(digest(f) for f in files_of(path))), (*image.notes, *notes), (1, 0, 0, 0, 1, 0), origin)
 
+# %% ../../nbs/sources/03_lidc.ipynb #7fd0eecc
 def _read_scan(job: Job, files: list[Path]) -> Volume:
     """The volume of one scan, every recorded slice in it, on the matrix that the readers drew on.
     An unforeseen error costs this scan, not the run."""
@@ -235,6 +236,7 @@ def _unpacked_scan(job: Job, archive: Path, inside: list[str]) -> Volume:
         except CompanionError as e:
             raise CompanionError(e.reason, f'{archive}, {Path(e.where).name}', e.remedy) from None
 
+# %% ../../nbs/sources/03_lidc.ipynb #a1a4f4f0
 def extract_scan(
     job: Job,
     data: Path,           # the DICOM tree

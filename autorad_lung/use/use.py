@@ -398,6 +398,7 @@ def _check_asked(model: str, study: Study, hold_out: float, confidence: float):
     _check_share(hold_out)
     enough(np.inf, confidence)
 
+# %% ../../nbs/use/00_use.ipynb #fe447515
 def _median(d: Dataset, known: np.ndarray) -> dict[str, np.ndarray]:
     "Radiomics and size of the median nodule that was learnt from, for the probe."
     sizes = d.table[['diameter_mm', 'volume_mm3']].to_numpy()[known]
@@ -411,6 +412,7 @@ def _rounded(state: dict) -> dict:
     "The same, a network's numbers in single precision."
     return {k: v.astype('f4') if k.startswith('net.') else v for k, v in state.items()}
 
+# %% ../../nbs/use/00_use.ipynb #08ad86de
 def train_model(
     study: Study,
     out: Path | str,                 # the folder to write

@@ -106,7 +106,7 @@ COMPANION += (
     Claim('reader', 'one reader against the mean of the others is right in 52 %', 'README',
           each('readers', 'One reader against the mean of the others: accuracy', 'LIDC-IDRI', 'around', .522),
           ct=False),
-    Claim('ceiling', 'a model of the readers puts the ceiling of any answer at .76 at most', 'README',
+    Claim('ceiling', 'a model of the readers puts the ceiling of any answer at .76 at most', 'README, narrowed since',
           each('readers', [('LIDC-IDRI (n = 897)', f'{latent}, maximum likelihood') for latent in
                            ('normal', 'of any shape')], 'Ceiling of accuracy', 'around', .76),
           'holds where the latent malignancy is taken as normal; of any shape it lies higher', ct=False),

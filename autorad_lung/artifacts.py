@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['EXTRAS', 'WORKBOOKS', 'SEPARATORS', 'LAYOUT', 'PART', 'CompanionError', 'lacking', 'installed', 'needs', 'optional',
-           'read_csv', 'later', 'file_digest', 'content_key', 'versions', 'atomic', 'forsaken', 'discard', 'write_text',
-           'write_json', 'write_table', 'records', 'write_arrays', 'alone', 'cache_folder', 'compile_into', 'compiling',
-           'check_layout', 'unwritable', 'Store', 'default_workers', 'pmap', 'call', 'Rows', 'foreseen', 'stage_keys',
-           'row_table', 'by_name', 'Later']
+           'read_csv', 'later', 'file_digest', 'content_key', 'versions', 'package_key', 'atomic', 'forsaken',
+           'discard', 'write_text', 'write_json', 'write_table', 'records', 'write_arrays', 'alone', 'cache_folder',
+           'compile_into', 'compiling', 'check_layout', 'unwritable', 'Store', 'default_workers', 'pmap', 'call',
+           'Rows', 'foreseen', 'stage_keys', 'row_table', 'by_name', 'Later']
 
 # %% ../nbs/00_artifacts.ipynb #21b9166d
 import codecs, contextlib, csv, dataclasses, errno, hashlib, importlib, importlib.metadata, importlib.util, io, json
@@ -228,6 +228,14 @@ def versions(
 ) -> dict:       # name -> version
     "Versions of the libraries that a stage's numbers depend on; part of its key and of its manifest."
     return {n: importlib.metadata.version(n) for n in sorted(names)}
+
+_PARTS = {'.py', '.yaml', '.json', '.j2', '.txt'}   # files of the package that an output may depend on
+
+def package_key() -> str:
+    "Key of the package's code, recipes and templates; what was published is made with it, and is no part of it."
+    here = Path(__file__).parent
+    parts = [p for p in sorted(here.rglob('*')) if p.suffix in _PARTS and p.name != 'published.json']
+    return content_key([(p.relative_to(here).as_posix(), p) for p in parts])
 
 # %% ../nbs/00_artifacts.ipynb #037b4da0
 def _fsync(path):

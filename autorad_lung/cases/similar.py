@@ -10,11 +10,13 @@ __all__ = ['WAYS', 'READS', 'SPOKEN', 'BY_DISTANCE', 'NEAR', 'K', 'PARTS', 'SCOR
 # %% ../../nbs/cases/00_similar.ipynb #23d5a92e
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
-from ..artifacts import CompanionError, Store, file_digest, write_arrays, write_json
+from threadpoolctl import threadpool_limits
+from ..artifacts import CompanionError, Store, file_digest, pmap, write_arrays, write_json
 from ..baselines.dataset import Dataset, Scale
 from ..cohort.cohort import assign_folds
 from ..protocol import CLASSES, Protocol
@@ -170,6 +172,12 @@ def pair_map(gallery: Gallery, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return p @ q.T / (len(p) * len(q) * max(lengths, 1e-12))
 
 # %% ../../nbs/cases/00_similar.ipynb #adac310c
+def _without(fold: int, data: Dataset, protocol: Protocol, store: Store, seed: int, spoken: bool) -> Gallery:
+    "The gallery of all folds but one; `spoken`: with attributes as they are predicted."
+    with threadpool_limits(1):                         # the same bytes whatever the number of workers
+        said = fitted(SPOKEN, data, protocol, store, seed, fold) if spoken else None
+        return Gallery.of(data, np.flatnonzero(data.table.fold != fold), protocol, store, said)
+
 def galleries(study: Study, ways=tuple(WAYS), seed: int = 0) -> tuple[Dataset, dict]:
     """A study's dataset, and a gallery for each fold that is tested. Ways that the source cannot give (attributes,
     where nobody scored them) are left out."""
@@ -178,10 +186,9 @@ def galleries(study: Study, ways=tuple(WAYS), seed: int = 0) -> tuple[Dataset, d
     except CompanionError as e:
         if SPOKEN not in models: raise
         return galleries(study, tuple(w for w in ways if w not in ('concepts', 'attributes')), seed)
-    def one(f):
-        said = fitted(SPOKEN, data, study.protocol, study.store, seed, f) if SPOKEN in models else None
-        return Gallery.of(data, np.flatnonzero(data.table.fold != f), study.protocol, study.store, said)
-    return data, {int(f): one(int(f)) for f in sorted(data.table.fold.unique())}
+    one = partial(_without, data=data, protocol=study.protocol, store=study.store, seed=seed, spoken=SPOKEN in models)
+    folds = [int(f) for f in sorted(data.table.fold.unique())]
+    return data, dict(zip(folds, pmap(one, folds, desc='galleries, by fold', **study.parallel)))
 
 def near_all(data: Dataset, found: dict, by: str = 'radiomics', k: int = 5, alike=None) -> pd.DataFrame:
     "`near` of every nodule, each in its fold's gallery, in the dataset's order."

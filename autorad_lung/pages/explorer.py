@@ -26,8 +26,8 @@ from skimage.measure import approximate_polygon, find_contours
 
 # %% ../../nbs/pages/02_explorer.ipynb #0beacab1
 from .. import preprocessing
-from ..artifacts import CompanionError, Rows, content_key, pmap, row_table, versions, write_arrays
-from ..artifacts import write_text
+from ..artifacts import CompanionError, Rows, content_key, package_key, pmap, row_table, versions
+from ..artifacts import write_arrays, write_json, write_text
 from ..cohort.marks import ATTRIBUTES
 from ..cases import told
 from ..cases.case import cases_of_study
@@ -276,12 +276,22 @@ def _concepts(study: Study, seed: int) -> dict:
                 more=[MORE[a] for a in r.attributes])
 
 # %% ../../nbs/pages/02_explorer.ipynb #c0af4fd1
+def _told(study: Study, model: str, seed: int) -> dict:
+    near, beside = told.company(study, model, seed)
+    cases = cases_of_study(study, model, seed, neighbours=beside, maps=False)
+    return dict(near=near, side=study.images.arrays['mask'].shape[-1]) | told.brief(list(cases.values()))
+
 def _like(study: Study, model: str, seed: int) -> dict:
-    "Nearest nodules, card and report of each nodule; the reason where there are none."
+    """Nearest nodules, card and report of each nodule; the reason where there are none. Kept in the store, for the
+    package's code as it is: another sentence anywhere makes them anew."""
     try:
-        near, beside = told.company(study, model, seed)
-        cases = cases_of_study(study, model, seed, neighbours=beside, maps=False)
-        return dict(near=near, side=study.images.arrays['mask'].shape[-1]) | told.brief(list(cases.values()))
+        pictures, parts = _pictures(study).table['key'].tolist(), study.dataset.key('embedding', 'radiomics', 'size')
+        key = content_key('told', package_key(), model, seed, study.protocol, study.caption, parts, pictures)
+        if not (kept := study.store.open('told', key)):
+            made = _told(study, model, seed)
+            with study.store.publish('told', key, model=model, seed=seed) as f: write_json(f/'told.json', made)
+            kept = study.store.folder('told', key)
+        return json.loads((kept/'told.json').read_text(encoding='utf-8'))
     except CompanionError as e: return dict(none=e.reason)
 
 # %% ../../nbs/pages/02_explorer.ipynb #110752e9

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PUBLISHED', 'ABOUT', 'MEND', 'STATES', 'read_table', 'described', 'Published', 'of_run', 'publish', 'read_published',
-           'published_names', 'published_for', 'chosen', 'verify', 'nothing', 'causes', 'Verdict', 'judge', 'in_a_line']
+           'published_names', 'published_for', 'chosen', 'verify', 'nothing', 'causes', 'made_on', 'again', 'Verdict',
+           'judge', 'in_a_line']
 
 # %% ../../nbs/published/02_verify.ipynb #367e9a13
 import csv, math, os, tempfile
@@ -251,6 +252,30 @@ def causes(
              _machine(record, there), _code(record, there, tables)]
     return [f for f in found if f]
 
+# %% ../../nbs/published/02_verify.ipynb #f4fc8cfc
+def made_on(about: dict) -> str:
+    "On which machines what is published was made, and how many cells were equal each time, in words."
+    def name(m): return ' with '.join(filter(None, (m.get('processor', 'another'), m.get('vectors'))))
+    more = [f'again on {name(a["machine"])}, {a["equal"]} of {a["cells"]} cells equal' for a in about.get('again', ())]
+    return '; '.join([f'made on {name(about["machine"])}', *more])
+
+def again(
+    run: Path,   # folder of a finished run with the published protocol and data
+    to: Path,    # what it makes again; its record is written anew
+) -> Path:       # published.json
+    """Note in what is published that a run made it again, once a kind of machine. A `CompanionError` where a table
+    differs, lacks or was not run."""
+    record, other = read_run(run), read_published(to)
+    tables = _verify(Path(run), record, other)
+    odd = tables[~tables.state.isin(['equal', 'within'])]
+    if len(odd): raise CompanionError(f'the table {odd.table.iloc[0]} is {odd.state.iloc[0]}', run,
+                                      'only a run that makes every table again can be noted')
+    machine = {k: v for k, v in record['machine'].items() if k != 'workers'}
+    noted = [a for a in other.about.get('again', []) if a['machine'] != machine]
+    noted.append(dict(machine=machine, cells=int(tables.cells.sum()), equal=int(tables.equal.sum())))
+    write_json(Path(to)/ABOUT, other.about | {'again': noted})
+    return Path(to)/ABOUT
+
 # %% ../../nbs/published/02_verify.ipynb #73fb4de9
 @dataclass(frozen=True)
 class Verdict:
@@ -258,6 +283,7 @@ class Verdict:
     name: str               # of what is published
     tables: pd.DataFrame    # as `verify` gives it
     causes: list[str]       # where it differs, the first first
+    made: str = ''          # on which machines what is published was made
 
     @property
     def differ(self) -> pd.DataFrame: return self.tables[self.tables.state.isin(['different', 'missing'])]
@@ -278,7 +304,8 @@ class Verdict:
     @property
     def text(self) -> str:
         "The tables, and under them the line, and the other causes that there are."
-        return '\n'.join([_aligned(self.tables), '', f'{self.line}.', *(f'Also: {c}.' for c in self.causes[1:])])
+        also = [*(f'Also: {c}.' for c in self.causes[1:]), *[f'What is published was {self.made}.'] * bool(self.made)]
+        return '\n'.join([_aligned(self.tables), '', f'{self.line}.', *also])
 
 def _aligned(tables: pd.DataFrame) -> str:
     "What `verify` gives, in columns for a terminal."
@@ -296,7 +323,8 @@ def judge(run: Path, against: str | Path | None = None) -> Verdict:
     if other is None: raise nothing(record)
     tables = _verify(Path(run), record, other)
     odd = tables.table[tables.state.isin(['different', 'missing'])].tolist()
-    return Verdict(other.name, tables, causes(run, record, other.about, odd) if odd else [])
+    why = causes(run, record, other.about, odd) if odd else []
+    return Verdict(other.name, tables, why, made_on(other.about) if (other.folder/ABOUT).is_file() else '')
 
 def in_a_line(run: Path) -> str:
     "For a report: how the run stands beside what is published for its source, in words, whatever there is."

@@ -19,6 +19,15 @@ from ..scores.predictions import PROBABILITIES
 from ..training import one_thread, split
 
 # %% ../../nbs/questions/11_whitening.ipynb #7ddf0568
+def _directions(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of centred rows (n, D): variances along the principal directions, the largest first, and these (D, k). From the
+    products of rows or of columns, whichever are fewer; no direction that holds less than 1e-12 of the largest."""
+    wide = len(x) < x.shape[1]
+    found, axes = np.linalg.eigh(x @ x.T if wide else x.T @ x)
+    some = np.flatnonzero(found > 1e-12 * max(found.max(initial=0), 1e-18 * len(x)))[::-1]
+    found, axes = found[some], axes[:, some]
+    return found / len(x), x.T @ axes / np.sqrt(found) if wide else axes
+
 @dataclass(frozen=True)
 class Whiten:
     "Directions of the training rows, each with spread 1: `mean` (D,), `axes` (D, k)."
@@ -34,12 +43,11 @@ class Whiten:
         if not np.isfinite(x).all():
             raise CompanionError(f'{(~np.isfinite(x)).any(1).sum()} rows have a value that is no number', 'x',
                                  'leave them out, or fill the gaps')
-        s, vt = np.linalg.svd(x - x.mean(0), full_matrices=False)[1:]
-        spread = s**2 / len(x)
+        spread, axes = _directions(x - x.mean(0))
         if not spread.size or spread[0] < 1e-18:
             raise CompanionError('all rows are the same: there is nothing to whiten', 'x', 'give rows that differ')
         k = int(np.searchsorted(np.cumsum(spread) / spread.sum(), share - 1e-12)) + 1
-        return cls(x.mean(0), (vt[:k] / np.sqrt(spread[:k] + ridge * spread[0])[:, None]).T)
+        return cls(x.mean(0), axes[:, :k] / np.sqrt(spread[:k] + ridge * spread[0]))
 
     def __call__(self, x: np.ndarray) -> np.ndarray: return (x - self.mean) @ self.axes
 

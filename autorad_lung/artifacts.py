@@ -378,11 +378,11 @@ def _intact(folder: Path) -> bool:
     except OSError: return False
 
 # %% ../nbs/00_artifacts.ipynb #dbda708b
-class Store:
-    "Results by stage and content key, under one folder: the cache."
+class _Kept:
+    "What lies under one folder, by stage and content key."
     def __init__(self, root: Path | str | None = None): self.root = Path(root) if root else cache_folder()
 
-    def __repr__(self): return f'Store({str(self.root)!r})'
+    def __repr__(self): return f'{type(self).__name__}({str(self.root)!r})'
 
     def folder(self, stage: str, key: str) -> Path:
         "Where the artifact lives, whether or not it exists."
@@ -413,6 +413,9 @@ class Store:
         except OSError as e: raise unwritable(self.root, e) or e from None
         return False
 
+# %% ../nbs/00_artifacts.ipynb #d67dd601
+class Store(_Kept):
+    "Results by stage and content key, under one folder: the cache."
     @contextlib.contextmanager
     def publish(self, stage: str, key: str, **about) -> Iterator[Path]:
         """Give an empty folder to write files into; on success it becomes `stage/key`, in one rename.

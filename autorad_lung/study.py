@@ -6,8 +6,8 @@
 __all__ = ['radiomics', 'metrics', 'plots', 'encoders', 'pretraining', 'training', 'patches', 'views', 'ratings', 'fusion',
            'one_reader', 'datasets', 'register', 'INPUT_STAGES', 'READ_STAGES', 'READ', 'QUICK', 'notebooks',
            'working_folder', 'Setup', 'limit_ledger', 'quarantine_ledger', 'noted_ledger', 'to_check', 'Asked',
-           'Inputs', 'Outputs', 'Embedded', 'Learnable', 'Study', 'from_parameters', 'write_ledger', 'write_quarantine',
-           'write_cohort', 'write_features', 'write_scores']
+           'Inputs', 'Outputs', 'Embedded', 'Rowed', 'Learnable', 'Study', 'from_parameters', 'write_ledger',
+           'write_quarantine', 'write_cohort', 'write_features', 'write_scores']
 
 # %% ../nbs/08_study.ipynb #e922573a
 import dataclasses
@@ -324,8 +324,8 @@ class Embedded(Outputs):
         return pretraining.Corpus.of(rows, *pretraining.told(self.input, rated, self.store))
 
 # %% ../nbs/08_study.ipynb #b513c7fa
-class Learnable(Embedded):
-    "What models read, row by row."
+class Rowed(Embedded):
+    "What is known of each nodule, row by row."
     @cached_property
     def rows(self):
         "Labels, folds, sizes and radiomics of the nodules that are in, in the ledger's order: a dataset of no tower."
@@ -371,6 +371,9 @@ class Learnable(Embedded):
         "Where the nodules of `rows` stand in a table."
         return table.set_index('nodule_id').index.get_indexer(self.rows.table.nodule_id)
 
+# %% ../nbs/08_study.ipynb #d58012ec
+class Learnable(Rowed):
+    "The datasets that models read."
     def parts(self, models: list[str]) -> set[str]:
         """What the models read of a dataset. One that is not known, refuses the protocol or lacks a library is refused
         here, before anything is computed."""

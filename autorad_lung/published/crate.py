@@ -103,6 +103,7 @@ def _actions(files: list[dict], data: dict) -> list[dict]:
                      'object': _ids([data]), 'result': _ids(result)})
     return made
 
+# %% ../../nbs/published/12_crate.ipynb #86ad9c59
 def crate(folder: Path, caption: str = '') -> dict:
     "The RO-Crate of a run's folder, from its files and its record alone."
     run, folder = read_run(folder), Path(folder)

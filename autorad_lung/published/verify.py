@@ -155,6 +155,7 @@ def _line(name: str, cells: pd.DataFrame) -> dict:
     worst = _worst(odd)
     return line | dict(state='within' if worst.state == 'within' else 'different', where=_place(worst))
 
+# %% ../../nbs/published/02_verify.ipynb #9c6fd7f1
 def verify(
     run: Path,                      # folder of a run
     published: Path | None = None,  # a name or a folder; default: what the package has for the run's source
@@ -320,6 +321,7 @@ class Verdict:
         also = [*(f'Also: {c}.' for c in self.causes[1:]), *[f'What is published was {self.made}.'] * bool(self.made)]
         return '\n'.join([_aligned(self.tables), '', f'{self.line}.', *also])
 
+# %% ../../nbs/published/02_verify.ipynb #fa28f628
 def _aligned(tables: pd.DataFrame) -> str:
     "What `verify` gives, in columns for a terminal."
     def far(x): return '' if math.isnan(x) or not x else f'{x:.{DIGITS}f}'.rstrip('0')

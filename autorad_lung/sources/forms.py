@@ -130,6 +130,7 @@ def unpacked(path: Path, only: Iterable[str] | None = None) -> Iterator[list[Pat
         found = sorted(p for p in Path(folder).rglob('*') if p.is_file() and p.suffix.lower() not in BESIDE_FILES)
         yield [p for p in found if not any(n[0] in '._' for n in p.relative_to(folder).parts)]
 
+# %% ../../nbs/sources/08_forms.ipynb #1e8e861a
 def _in(archive: Path, files: list[Path]) -> tuple[list[Path], list[Path]]:
     "DICOM slices among an archive's files, and other images."
     kinds = {p: kind_of(p) for p in files}

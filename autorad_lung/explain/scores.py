@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TOPS', 'checked', 'ranked', 'scaled', 'zones_by_patch', 'zones_by_pixel', 'mass', 'localisation', 'chance', 'asked',
-           'kept', 'remembered', 'Curves', 'curves', 'area', 'faithfulness', 'average_drop', 'drops',
+           'kept', 'remembered', 'Curves', 'along', 'curves', 'area', 'faithfulness', 'average_drop', 'drops',
            'removal_correlation', 'infidelity', 'completeness', 'simplicity']
 
 # %% ../../nbs/explain/03_scores.ipynb #c44506fe
@@ -144,6 +144,16 @@ class Curves(NamedTuple):
     road: float             # mean of (LeRF - MoRF) / 2 at 10, 20, ... 90 % removed
 
 # %% ../../nbs/explain/03_scores.ipynb #2e76a0be
+def along(m: np.ndarray, steps: int = 16, nodule_id: str = '') -> tuple[np.ndarray, np.ndarray]:
+    """Patches (steps + 1,) on top of a map, none to all, and the masks (2 * steps + 20, rows, columns) of kept patches
+    that its curves ask for: deletion, insertion, and ROAD's two orders at 10, 20, ... 90 % removed."""
+    t, steps = m.size, min(int(steps), m.size)
+    if steps < 2: raise CompanionError(f'a curve with fewer than two steps ({steps})', 'steps', 'take 2 to 16')
+    counts = np.rint(np.linspace(0, t, steps + 1)).astype(int)
+    least = np.clip(np.rint(np.arange(1, 10) / 10 * t).astype(int), 0, t - 1)    # removed
+    top, away = kept(m, counts, nodule_id), kept(m, least, nodule_id)
+    return counts, np.concatenate([~top, top, kept(m, t - least, nodule_id), ~away])
+
 def curves(
     value: Callable,      # masks (B, rows, columns) bool of kept patches -> (B,), as `asked` wants it
     m: np.ndarray,        # (rows, columns)
@@ -152,17 +162,11 @@ def curves(
     empty: bool = True,   # whether the model can answer where nothing is kept
 ) -> Curves:
     "Deletion and insertion (RISE) and ROAD (`ROADCombined`), by at most 2 * steps + 18 answers."
-    m = checked(m)
-    t, steps = m.size, min(int(steps), m.size)
-    if steps < 2: raise CompanionError(f'a curve with fewer than two steps ({steps})', 'steps', 'take 2 to 16')
-    counts = np.rint(np.linspace(0, t, steps + 1)).astype(int)
-    least = np.clip(np.rint(np.arange(1, 10) / 10 * t).astype(int), 0, t - 1)    # removed
-    top, away = kept(m, counts, nodule_id), kept(m, least, nodule_id)
-    masks = np.concatenate([~top, top, kept(m, t - least, nodule_id), ~away])
+    counts, masks = along(m := checked(m), steps, nodule_id)
     y, some = np.full(len(masks), np.nan), masks.any((1, 2)) | empty
     y[some] = asked(value, masks[some])
-    morf, insertion, left, right = np.split(y, np.cumsum([len(top), len(top), 9]))
-    return Curves(counts / t, morf, insertion, float((left - right).mean() / 2))
+    morf, insertion, left, right = np.split(y, np.cumsum([len(counts), len(counts), 9]))
+    return Curves(counts / m.size, morf, insertion, float((left - right).mean() / 2))
 
 def area(share: np.ndarray, y: np.ndarray) -> float:
     "Mean height of a curve over the shares at which it is known (trapezoids), in its units."

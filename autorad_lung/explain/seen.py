@@ -40,24 +40,23 @@ def impute(
     """The picture with each unknown pixel the mean of its neighbours (edges count twice as much as corners), all
     at once: a system of one row a pixel, whose neighbours lie near it, so that it is solved within its band. Nothing
     known: the picture's mean."""
-    out, (y, x) = picture.astype(float), np.nonzero(~known)
+    out, away = picture.astype(float), ~known
     if not known.any(): return np.full(known.shape, out.mean())
-    if not len(y): return out
-    inside, told, given = np.pad(np.ones(known.shape), 1), np.pad(known * 1., 1), np.pad(out, 1)
-    number = np.full(inside.shape, -1)
-    number[y + 1, x + 1] = np.arange(len(y))
-    total, right, below = np.zeros(len(y)), np.zeros(len(y)), []
+    if not (n := int(away.sum())): return out
+    inside, given, number = np.pad(np.ones(out.shape), 1), np.pad(known * out, 1), np.full(np.add(out.shape, 2), -1)
+    number[1:-1, 1:-1][away] = np.arange(n)
+    def beside(a, dy, dx): return a[1 + dy:len(a) - 1 + dy, 1 + dx:a.shape[1] - 1 + dx]
+    total, right, below = np.zeros(out.shape), np.zeros(out.shape), []
     for (dy, dx), share in AROUND.items():
-        at = y + 1 + dy, x + 1 + dx
-        total += share * inside[at]
-        right += share * told[at] * given[at]
+        total += share * beside(inside, dy, dx)
+        right += share * beside(given, dy, dx)
         if (dy, dx) > (0, 0):
-            [there] = np.nonzero(number[at] >= 0)
-            below.append((number[at][there] - there, there, share))
-    band = np.zeros((1 + max(far.max(initial=0) for far, *_ in below), len(y)))
-    band[0] = total
+            [there] = np.nonzero((at := beside(number, dy, dx)[away]) >= 0)
+            below.append((at[there] - there, there, share))
+    band = np.zeros((1 + max(far.max(initial=0) for far, *_ in below), n))
+    band[0] = total[away]
     for far, there, share in below: band[far, there] = -share
-    out[y, x] = solveh_banded(band, right, lower=True, overwrite_ab=True, overwrite_b=True, check_finite=False)
+    out[away] = solveh_banded(band, right[away], lower=True, overwrite_ab=True, overwrite_b=True, check_finite=False)
     return out
 
 # %% ../../nbs/explain/01_seen.ipynb #387a8fc9
@@ -214,12 +213,15 @@ class _Asked(_Given):
         "Tokens kept (B, T) bool -> logits (B, 3) of the shorter sequences. A `CompanionError` where none is kept."
         if not keep.any(1).all(): raise CompanionError('a picture without any token', self.name, 'keep at least one')
         with torch.inference_mode():
-            x, out = self.entry(self.picture[None]), []
-            for k in torch.from_numpy(keep).split(TOGETHER):
-                last = onward(self.body, x.expand(len(k), -1, -1), hidden=~k)[0][-1].double()
-                out.append((last * k[..., None]).sum(1) / k.sum(1, keepdim=True))
+            [x], size = self.entry(self.picture[None]), keep.sum(1)
+            pooled = torch.empty(len(keep), x.shape[-1], dtype=torch.float64)
+            for n in np.unique(size):                                       # as many tokens each: one batch, no padding
+                some = np.flatnonzero(size == n)
+                for rows in np.array_split(some, -(-len(some) * n // (TOGETHER * len(x)))):
+                    at = np.nonzero(keep[rows])[1].reshape(len(rows), n)
+                    pooled[rows] = onward(self.body, x[torch.from_numpy(at)])[0][-1].double().mean(1)
             self.count['forwards'] += len(keep)
-            return self.head(torch.cat(out)).numpy()
+            return self.head(pooled).numpy()
 
 # %% ../../nbs/explain/01_seen.ipynb #86a2fc95
 @dataclass(frozen=True, eq=False)

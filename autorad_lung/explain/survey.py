@@ -18,7 +18,7 @@ from ..baselines.dataset import Dataset
 from . import sanity
 from .explainers import EXPLAINERS, Explainer, random_map
 from .scoreboard import Case, LOCALISATION, judged
-from .scores import localisation, remembered, zones_by_pixel
+from .scores import along, localisation, remembered, zones_by_pixel
 from .seen import Seen, seen_of
 from ..protocol import Protocol
 from ..study import Study
@@ -93,15 +93,17 @@ def case_of(seen: Seen, maps: dict, how: str, patient_id: str = '', zones: np.nd
 
 def judge(seen: Seen, maps: dict, how: str, zones=None, steps: int = 10) -> pd.DataFrame:
     "Explainer x all scores of `scoreboard.judged`, draws averaged; none of place for those who were told it."
-    case = case_of(seen, maps, how, zones=zones)
-    def one(m): return pd.DataFrame([judged(case, x, steps, how != 'drop') for x in (m if m.ndim == 3 else [m])]).mean()
-    t = pd.DataFrame({name: one(m) for name, m in maps.items()}).T
+    case, draws = case_of(seen, maps, how, zones=zones), {k: m if m.ndim == 3 else m[None] for k, m in maps.items()}
+    masks = np.concatenate([along(x, steps, seen.name)[1] for m in draws.values() for x in m])
+    case.value(np.unique(masks[masks.any((1, 2)) | (how != 'drop')], axis=0))        # all at once, and remembered
+    def one(m): return pd.DataFrame([judged(case, x, steps, how != 'drop') for x in m]).mean()
+    t = pd.DataFrame({name: one(m) for name, m in draws.items()}).T
     place = [k for k in (*LOCALISATION, 'recall', 'ring', 'outside') if k in t]
     t.loc[t.index.isin(TOLD), place] = np.nan
     return t.assign(sparsity=[sanity.pace_sparsity(m if m.ndim == 2 else m[0]) for m in maps.values()])
 
 # %% ../../nbs/explain/08_survey.ipynb #7c72c24f
-SURVEY = 3                          # raise it when the code of a row changes its results
+SURVEY = 4                          # raise it when the code of a row changes its results
 STANDARD = ('random', 'centre', 'edges', 'oracle', 'ones', 'similarity', 'cosine', 'gradxinput@last', 'gradcam@last',
             'gradcam@first', 'attention', 'rollout', 'chefer', 'relevance', 'occlusion', 'roi', 'rise', 'kshap')
 COSTS = ('forwards', 'backwards', 'seconds', 'random_logit')

@@ -23,15 +23,12 @@ def _rms(m: nn.Module, x: Tensor, rule: str) -> Tensor:
     length = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + m.variance_epsilon)
     return m.weight * x * (length.detach() if rule else length)
 
-def block(layer: nn.Module, x: Tensor, rule: str = '', hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """A block of AIMv2 on x (B, T, D) -> its states (B, T, D) and its attention (B, heads, T, T), rows summing to 1.
-    `hidden` (B, T) bool: tokens that nobody looks at."""
+def block(layer: nn.Module, x: Tensor, rule: str = '') -> tuple[Tensor, Tensor]:
+    "A block of AIMv2 on x (B, T, D) -> its states (B, T, D) and its attention (B, heads, T, T), rows summing to 1."
     a, f, y = layer.attention, layer.ffn, _rms(layer.rms_norm1, x, rule)
     q, k, v = (p(y).unflatten(-1, (a.num_heads, -1)).transpose(1, 2) for p in (a.q_proj, a.k_proj, a.v_proj))
     if rule == 'attn': q, k, v = _slowed(q, 1 / 4), _slowed(k, 1 / 4), _slowed(v, 1 / 2)
-    weights = q @ k.mT * a.scale
-    if hidden is not None: weights = weights.masked_fill(hidden[:, None, None], -torch.inf)
-    weights = weights.softmax(-1)
+    weights = (q @ k.mT * a.scale).softmax(-1)
     seen = (weights.detach() if rule == 'cp' else weights) @ v
     x = x + a.out_proj(seen.transpose(1, 2).flatten(2))
     y = _rms(layer.rms_norm2, x, rule)
@@ -40,13 +37,13 @@ def block(layer: nn.Module, x: Tensor, rule: str = '', hidden: Tensor | None = N
     gate = gate * gate.sigmoid().detach()
     return x + f.down_proj(_slowed(gate, 1 / 2) * _slowed(up, 1 / 2)), weights
 
-def onward(body: nn.Module, x: Tensor, rule: str = '', hidden=None, start: int = 0) -> tuple[list, list]:
+def onward(body: nn.Module, x: Tensor, rule: str = '', start: int = 0) -> tuple[list, list]:
     """From the entry x (B, T, D) of block `start` on: the entry of each block, the exit of the last and what the
     final norm makes of it; and the attention of each block."""
     if (act := body.config.hidden_act) != 'silu':
         raise CompanionError(f"the tower's gates are {act}", 'image tower', 'use one whose gates are silu, as AIMv2')
     states, attention = [x], []
     for layer in body.encoder.layers[start:]:
-        x, weights = block(layer, x, rule, hidden)
+        x, weights = block(layer, x, rule)
         states.append(x); attention.append(weights)
     return [*states, _rms(body.rms_norm, x, rule)], attention

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['radiomics', 'metrics', 'plots', 'encoders', 'pretraining', 'training', 'patches', 'views', 'ratings', 'fusion',
-           'one_reader', 'datasets', 'register', 'INPUT_STAGES', 'READ_STAGES', 'READ', 'QUICK', 'notebooks',
-           'working_folder', 'Setup', 'limit_ledger', 'quarantine_ledger', 'noted_ledger', 'to_check', 'Asked',
-           'Inputs', 'Outputs', 'Embedded', 'Rowed', 'Learnable', 'Study', 'from_parameters', 'write_ledger',
-           'write_quarantine', 'write_cohort', 'write_features', 'write_scores']
+           'one_reader', 'datasets', 'register', 'INPUT_STAGES', 'READ_STAGES', 'READ', 'QUICK', 'TABLE1', 'CONTEXTS',
+           'SEEDS', 'notebooks', 'working_folder', 'Setup', 'limit_ledger', 'quarantine_ledger', 'noted_ledger',
+           'to_check', 'Asked', 'Inputs', 'Outputs', 'Embedded', 'Rowed', 'Learnable', 'Study', 'from_parameters',
+           'write_ledger', 'write_quarantine', 'write_cohort', 'write_features', 'write_scores']
 
 # %% ../nbs/08_study.ipynb #e922573a
 import dataclasses
@@ -39,6 +39,11 @@ READ_STAGES = set(INPUT_STAGES) - {'image embedding'}
 READ = {'nodules', 'selected', 'cohort', 'asked', 'unread', 'ids', 'images', 'radiomics', 'quarantine', 'ledger',
         'rows'}
 QUICK = dict(limit=150, epochs=2, warmup_epochs=0)
+# rows and seeds of the paper's Table 1, and the lengths of its Table 2
+TABLE1 = ['majority', 'size', 'radiomics_l2', 'radiomics_l1', 'forest', 'linear_probe', 'coop', 'cocoop',
+          'autorad_shuffled', 'autorad_paper_lr', 'autorad']
+CONTEXTS = (10, 30, 50, 70)
+SEEDS = (0,)
 
 def notebooks() -> Path:
     "Folder of the notebooks: beside the package in a clone, inside of it where a wheel was installed."

@@ -29,11 +29,12 @@ $(READY): constraints.txt settings.ini setup.py tools/reference.py
 	$(PIP) pip wheel setuptools numpy
 	$(PIP) --no-build-isolation -e '.[towers]'
 	@$(BIN)/python tools/reference.py || true   # PyRadiomics, the reference: where it does not build, one line says so
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true   # on all cores, where pip takes one; a few templates in there are no Python, and it says so
 	touch $(READY)
 
 $(FULL): $(READY)                  # what tests, pages and all sources need besides
 	$(PIP) --no-build-isolation -e '.[towers,dev,lidc,cluster,dicom,mcp,excel]'
-	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true   # on all cores, where pip takes one; a few templates in there are no Python, and it says so
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true
 	touch $(FULL)
 
 clean:                             ## the environment and what it built; results in runs/ stay

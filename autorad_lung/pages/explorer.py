@@ -286,7 +286,8 @@ def _like(study: Study, model: str, seed: int) -> dict:
     package's code as it is: another sentence anywhere makes them anew."""
     try:
         pictures, parts = _pictures(study).table['key'].tolist(), study.dataset.key('embedding', 'radiomics', 'size')
-        key = content_key('told', package_key(), model, seed, study.protocol, study.caption, parts, pictures)
+        p = study.predictions([model], (seed,))[list(PROBABILITIES)].to_numpy()   # with them all towers' weights
+        key = content_key('told', package_key(), model, seed, study.protocol, study.caption, parts, pictures, p)
         if not (kept := study.store.open('told', key)):
             made = _told(study, model, seed)
             with study.store.publish('told', key, model=model, seed=seed) as f: write_json(f/'told.json', made)

@@ -282,6 +282,7 @@ def again(
     far = odd[~(odd.largest <= MOST + 1e-9)]
     if len(far): refuse(f'the table {far.table.iloc[0]} differs: {far["where"].iloc[0]}')
     machine = {k: v for k, v in record['machine'].items() if k != 'workers'}
+    if machine.items() <= other.about['machine'].items(): refuse('it is the kind of machine that published')
     noted = [a for a in other.about.get('again', []) if a['machine'] != machine]
     largest = round(float(t.largest.fillna(0).max()), DIGITS)
     noted.append(dict(machine=machine, cells=int(t.cells.sum()), equal=int(t.equal.sum()), largest=largest))

@@ -24,7 +24,7 @@ def _directions(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     products of rows or of columns, whichever are fewer; no direction that holds less than 1e-12 of the largest."""
     wide = len(x) < x.shape[1]
     found, axes = np.linalg.eigh(x @ x.T if wide else x.T @ x)
-    some = np.flatnonzero(found > 1e-12 * max(found.max(initial=0), 1e-18 * len(x)))[::-1]
+    some = np.flatnonzero(found > 1e-12 * found.max(initial=0))[::-1]
     found, axes = found[some], axes[:, some]
     return found / len(x), x.T @ axes / np.sqrt(found) if wide else axes
 

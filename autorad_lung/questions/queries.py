@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from scipy.interpolate import interp1d
+from scipy.spatial.distance import cdist
 from scipy.special import entr
 from sklearn.linear_model import LogisticRegression
 from ..artifacts import CompanionError, Rows, Store, content_key, row_table, versions
@@ -36,7 +37,7 @@ def bald(p: np.ndarray) -> np.ndarray:
 def farthest(x: np.ndarray, known: np.ndarray, whose: np.ndarray, n: int) -> list[int]:
     """Greedy k-centre: n times, the group with the row (N, D) that lies farthest from all rows known (bool, N), which
     it then joins with all its rows. `whose` (N,): group of each row."""
-    def distance(a, b): return np.sqrt(((a[:, None] - b) ** 2).sum(-1)).min(1)
+    def distance(a, b): return cdist(a, b).min(1)
     d, known, out = distance(x, x[known]), known.copy(), []
     for _ in range(min(n, len(np.unique(whose[~known])))):
         g = whose[int(np.where(known, -1, d).argmax())]

@@ -5,6 +5,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from browser import Browser, find
 from conftest import inside
 from lidc_tree import slice_dataset
 from autorad_lung.cases.findings import measured, read_report
@@ -43,6 +44,16 @@ def test_a_report_is_written_and_checked(files):
     found = json.loads(report(files, *checks, '--json').stdout)
     assert found['ok'] and len(found['reports']) == 2
     assert {r['scores']['logical_precision'] for r in found['reports'].values()} == {1.}
+
+@pytest.mark.skipif(not find(), reason='no Chromium here: install the package chromium')
+def test_a_sentence_shows_its_place_on_the_page(files):
+    report(files, '--to', files/'page')
+    with Browser() as b:
+        b.open(files/'page'/'mask0.html', width=390, height=844)
+        assert b.errors == [] and b.asked() == [] and b.js('document.documentElement.scrollWidth') == 390
+        for event, on in ('mouseenter', 1), ('mouseleave', 0), ('focus', 1), ('blur', 0):
+            b.js(f'document.querySelector("li[data-of]").dispatchEvent(new Event("{event}"))')
+            assert b.js('document.querySelectorAll("g.box.on").length') == on
 
 def test_the_same_numbers_as_dicom_objects(files):
     "Of the same nodule as a DICOM series: the outline on its slices, the report's numbers with their codes."

@@ -84,9 +84,28 @@ def test_neighbours_and_a_report_of_each_nodule(run, browser):
     assert np.allclose(drawn, [box[0], box[1], box[2] - box[0], box[3] - box[1]])
     point('mouseout')
     assert browser.js(f'{frame} === null')
+    def shown(selector):
+        return browser.js(f'[...document.querySelectorAll("{selector}")].filter(e => e.getClientRects().length).length')
+    assert shown('form, aside, #print, #previous, .toggle, header nav') > 5
+    browser('Emulation.setEmulatedMedia', media='print')
+    assert shown('form, aside, #print, #previous, .toggle, header nav, input') == 0
+    assert [shown(x) for x in ('#report p', '#card', '#near .thumb', '#outlines')] == [len(said), 1, len(near), 1]
+    browser('Emulation.setEmulatedMedia', media='')
     browser.click('#near .thumb')
     browser.until(f'now === {near[0]}')
     assert browser.errors == []
+
+def test_a_name_is_no_markup(run, browser, tmp_path):
+    "Of a nodule that somebody named so: it ends no script, runs none, and the page is whole."
+    study, page = study_of(run), tmp_path/'e.html'
+    held = json.loads(json.dumps(explorer.contents(study, study.predictions(list(explorer.EXPLORED)))))
+    for name in '<!--<script>', '</script><script>var bad</script>', '<img src=x onerror="var bad">', '&amp;"\'':
+        held['facts']['id'][0] = name
+        page.write_text(explorer.page(held, study.images.arrays['image']), encoding='utf-8')
+        browser.open(page)
+        assert browser.js('document.getElementById("name").textContent') == name and browser.errors == []
+        assert browser.js('typeof bad') == 'undefined'
+        assert browser.js('document.querySelectorAll("#report p").length') > 8
 
 def test_a_table_sorts_on_click(run, browser):
     browser.open(run/'report'/'index.html')

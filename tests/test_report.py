@@ -5,6 +5,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from browser import Browser, find
 from conftest import inside
 from lidc_tree import slice_dataset
 from autorad_lung.cases.findings import measured, read_report
@@ -43,6 +44,16 @@ def test_a_report_is_written_and_checked(files):
     found = json.loads(report(files, *checks, '--json').stdout)
     assert found['ok'] and len(found['reports']) == 2
     assert {r['scores']['logical_precision'] for r in found['reports'].values()} == {1.}
+
+@pytest.mark.skipif(not find(), reason='no Chromium here: install the package chromium')
+def test_a_sentence_shows_its_place_on_the_page(files):
+    report(files, '--to', files/'page')
+    with Browser() as b:
+        b.open(files/'page'/'mask0.html', width=390, height=844)
+        assert b.errors == [] and b.asked() == [] and b.js('document.documentElement.scrollWidth') == 390
+        for event, on in ('mouseenter', 1), ('mouseleave', 0), ('focus', 1), ('blur', 0):
+            b.js(f'document.querySelector("li[data-of]").dispatchEvent(new Event("{event}"))')
+            assert b.js('document.querySelectorAll("g.box.on").length') == on
 
 def test_the_same_numbers_as_dicom_objects(files):
     "Of the same nodule as a DICOM series: the outline on its slices, the report's numbers with their codes."
@@ -92,14 +103,18 @@ def test_what_was_changed_is_found(files):
     assert r.returncode == 2 and 'none.txt' in r.stderr and 'Traceback' not in r.stderr
 
 def test_of_a_table_each_nodule_has_its_report_or_its_reason(files):
-    rows = pd.DataFrame(dict(nodule_id=['a/b', 'lost', 'c'], image=['ct0.nii.gz', 'ct0.nii.gz', 'ct1.nii.gz'],
+    odd = 'c\u00a0<d>\n& e'                                # a space that does not break, a mark-up, a second line
+    rows = pd.DataFrame(dict(nodule_id=['a/b', 'lost', odd], image=['ct0.nii.gz', 'ct0.nii.gz', 'ct1.nii.gz'],
                              mask=['mask0.nii.gz', 'gone.nii.gz', 'mask1.nii.gz']))
     rows.to_csv(files/'new.csv', index=False)
     both = ('report', '--model', files/'model', '--csv', files/'new.csv')
     said = inside(*both, '--to', files/'both').stdout
     table = pd.read_csv(files/'both'/TABLE, keep_default_na=False).set_index('nodule_id')
     assert 'gone.nii.gz' in table.problem['lost'] and 'lost: no report' in said and table.report['a/b'] == 'a_b'
-    names = [files/'both'/f'{n}.{x}' for n in ('a_b', 'c') for x in ('txt', 'json')]
-    inside(*both, *(x for n in names for x in ('--check', n)))
-    (files/'other.txt').write_text((files/'both'/'c.txt').read_text().replace('Nodule: c.', 'Nodule: a/b.'))
+    names = [files/'both'/f'{n}.{x}' for n in ('a_b', table.report[odd]) for x in ('txt', 'json')]
+    text, page = names[2].read_text(), names[2].with_suffix('.html').read_text()
+    assert 'Nodule: c <d> & e.' in text.splitlines() and '&lt;d&gt;' in page and '<d>' not in page
+    (files/'bom.txt').write_text('\ufeff' + text)            # as some editors save it
+    inside(*both, *(x for n in (*names, files/'bom.txt') for x in ('--check', n)))
+    (files/'other.txt').write_text(text.replace('Nodule: c <d> & e.', 'Nodule: a/b.'))
     assert inside(*both, '--check', files/'other.txt', check=False).returncode == 1

@@ -131,10 +131,16 @@ def _compared(look: dict, learnt: dict) -> dict:
     alike = 'are' if axes in known else 'are not'
     return out | {'ranges:axes': axes, 'ranges:axes:alike': alike, 'ranges:axes:known': ', '.join(known)}
 
+def _class(label) -> int:
+    "Of a label that is a number or a word."
+    known = [*CLASSES] if isinstance(label, str) else [*range(len(CLASSES))]
+    if label in known: return known.index(label)
+    raise CompanionError(f'a neighbour has the label {label!r}', 'neighbours', f'give {", ".join(CLASSES)}, or 0 to 2')
+
 def _alike(neighbours: list[dict]) -> dict:
     "Of the neighbours that were handed in: nodule_id, cosine, and label as a number or a class."
     if not neighbours: return {}
-    labels = [CLASSES.index(n['label']) if isinstance(n['label'], str) else int(n['label']) for n in neighbours]
+    labels = [_class(n['label']) for n in neighbours]
     counts = {f'similar:{c}': labels.count(k) for k, c in enumerate(CLASSES)}
     cosines = [float(n['cosine']) for n in neighbours]
     return counts | {'similar:k': len(labels), 'similar:low': min(cosines), 'similar:high': max(cosines)}
@@ -151,6 +157,11 @@ def _model(t: Trained) -> dict:
     return {'about:model': model_name(a['model']), 'about:ct': ct} | n | scores
 
 # %% ../../nbs/cases/02_case.ipynb #f480e46e
+def _known(facts: dict) -> dict:
+    "Of facts what a sentence can say: no number that is none (NaN), and words that stand on one line."
+    plain = {k: ' '.join(v.split()) if isinstance(v, str) else v for k, v in facts.items()}
+    return {k: v for k, v in plain.items() if isinstance(v, str) or np.isfinite(v)}
+
 def case_of(
     t: Trained,
     data: Dataset,              # with the parts that the model reads, and radiomics
@@ -165,12 +176,12 @@ def case_of(
     confidence = t.about['confidence'] if confidence is None else confidence
     name, picture = str(data.table.nodule_id.iloc[i]), pictures.table.iloc[i].to_dict()
     at, spots = _looked_at(t, data, pictures, i) if maps else ({}, np.zeros(pictures.arrays['mask'][i].shape, bool))
-    flags = [f for f in picture['flags'].split(';') if f]
+    flags = [*dict.fromkeys(f for f in picture['flags'].split(';') if f)]
     facts = {'nodule': name} | _model(t) | _measured(look, picture) | _radiomics(t, data, i) | _attributes(t, data, i)
     facts |= _answered(t, data, i, confidence) | at | _alike(neighbours) | _compared(look, t.about['ranges'])
     facts |= {f'flags:{k}': f for k, f in enumerate(flags)}
     arrays = pictures.arrays
-    return Case(name, facts, arrays['image'][i], arrays['mask'][i].astype(bool), spots, list(neighbours or ()))
+    return Case(name, _known(facts), arrays['image'][i], arrays['mask'][i].astype(bool), spots, list(neighbours or ()))
 
 # %% ../../nbs/cases/02_case.ipynb #21aa0d3b
 def cases_of_files(

@@ -27,13 +27,19 @@ class Claim:
     text: str
     record: dict | None = None
 
+def _once(pairs: list[tuple]) -> dict:
+    "An object of JSON; a `ValueError` for a field that stands there twice: an eye may fall on the other."
+    names = [k for k, _ in pairs]
+    if twice := [k for k in names if names.count(k) > 1]: raise ValueError(f'{twice[0]!r} stands there twice')
+    return dict(pairs)
+
 def read(report: str, where: str = 'report') -> tuple[str | None, list[Claim]]:
     "The nodule that a report names (None: it names none), and its claims. A `CompanionError` for broken JSON."
     if not report.lstrip().startswith('{'):
         claims = [Claim(line.strip()) for line in report.replace('\u00a0', ' ').splitlines() if line.strip()]
         return next((m[1] for c in claims if (m := re.fullmatch(r'Nodule: (.+)\.', c.text))), None), claims
     def refuse(why): raise CompanionError(why, where, 'give a report that `autorad-lung report` wrote')
-    try: held = json.loads(report)
+    try: held = json.loads(report, object_pairs_hook=_once)
     except ValueError as e: refuse(f'is no JSON ({str(e)[:80]})')
     if held.keys() != {'format', 'nodule', 'findings'}: refuse('has other fields than a report')
     if held['format'] != FORMAT: refuse(f'is of format {held["format"]}, this version reads {FORMAT}')
@@ -48,10 +54,8 @@ def _differs(said: str, hole: tuple, facts: dict) -> str:
     source, digits, unit = hole
     true = facts[source]
     if digits is None: return '' if said == true else f'{source} is "{true}"'
-    near = printed(true, digits) == said
-    if digits.isdigit():
-        near |= abs(float(said) - true) < .5 * 10.**-int(digits) and printed(float(said), digits) == said
-    return '' if near else f'{source} is {printed(true, digits)}{f" {unit}" if unit else ""}'
+    right = printed(true, digits)
+    return '' if said == right else f'{source} is {right}{f" {unit}" if unit else ""}'
 
 def _of_record(s: Spelled, said: tuple, text: str, box) -> dict:
     "The record that a sentence should have, as JSON has it."
@@ -67,6 +71,7 @@ def _reading(s: Spelled, said: tuple, claim: Claim, facts: dict) -> tuple[str, s
         return 'unknown', f'{lacks[0]} is not known of this nodule'
     if wrong := [w for v, h in zip(said, s.holes) if (w := _differs(v, h, facts))]:
         return 'contradicted', '; '.join(wrong)
+    if s.when and facts[s.when[0]] != s.when[1]: return 'contradicted', f'{s.when[0]} is "{facts[s.when[0]]}"'
     r = claim.record
     if r is not None and r != _of_record(s, said, claim.text, r.get('box')):
         return 'contradicted', 'its record says otherwise'
@@ -123,18 +128,18 @@ def one_way(entailed: list[bool], boxes: list[bool | None]) -> dict:
     grounding, spatial = [b for e, b in boxed if e], [b for _, b in boxed]
     return dict(logical=_share(entailed), grounding=_share(grounding), spatial=_share(spatial))
 
-def _both_ways(claims: list[Judged], reference: list[Finding], boxes: bool, shape: tuple) -> dict:
-    "Precision, recall and F1 of each kind; the reference's boxes are held against those of the report."
-    good = [c for c in claims if c.verdict == 'supported']
-    there = {c.template for c in good}
-    def covered(f):
-        if f.box is None or not boxes: return None
-        union = np.zeros(shape, bool)
-        for r0, c0, r1, c1 in [c.box for c in good if c.template == f.template and c.entailed]:
-            union[max(0, r0):r1, max(0, c0):c1] = True
-        return held(f.box, union) > .5
+def _covered(f: Finding, claims: list[Judged], shape: tuple) -> bool | None:
+    "Whether the boxes that hold, of the same sentence, fill more than half of a finding's; None without one."
+    if f.box is None: return None
+    union = np.zeros(shape, bool)
+    for r0, c0, r1, c1 in [c.box for c in claims if c.text == f.text and c.entailed]:
+        union[max(0, r0):r1, max(0, c0):c1] = True
+    return held(f.box, union) > .5
+
+def _both_ways(claims: list[Judged], there: list[bool], covered: list[bool | None]) -> dict:
+    "Precision, recall and F1 of each kind; `there`, `covered`: of each of the reference's sentences, and its box."
     precision = one_way([c.verdict == 'supported' for c in claims], [c.entailed for c in claims])
-    recall = one_way([f.template in there for f in reference], [covered(f) for f in reference])
+    recall = one_way(there, covered)
     out = {}
     for k, p in precision.items():
         r = recall[k]
@@ -147,13 +152,16 @@ def check(report: str, case: Case, where: str = 'report') -> Checked:
     "A report, text or JSON, held against a nodule's case. A `CompanionError` where it cannot be read at all."
     name, said = read(report, where)
     claims, reference = [judge(c, case) for c in said], findings(case)
-    if name is not None and name != case.nodule_id:
+    if name is not None and ' '.join(name.split()) != case.facts['nodule']:
         claims.append(Judged(name, 'contradicted', f'the nodule is "{case.nodule_id}"', '', 'nodule', None, None))
-    there = {c.template for c in claims if c.verdict == 'supported'}
-    missing = [f.text for f in reference if f.kind in MUST and f.template not in there]
+    good, boxes = {c.text for c in claims if c.verdict == 'supported'}, any(c.record for c in said)
+    there = [f.text in good for f in reference]
+    covered = [_covered(f, claims, case.mask.shape) if boxes else None for f in reference]
+    missing = [f.text for f, known in zip(reference, there) if f.kind in MUST and not known]
+    missing += [f'the box of: {f.text}' for f, *both in zip(reference, there, covered) if both == [True, False]]
     first = reference[0].text
     if (not said or said[0].text != first) and first not in missing: missing.insert(0, first)
-    scores = _both_ways(claims, reference, any(c.record for c in said), case.mask.shape)
+    scores = _both_ways(claims, there, covered)
     return Checked(case.nodule_id, claims, missing, scores | {v: sum(c.verdict == v for c in claims) for v in VERDICTS})
 
 # %% ../../nbs/cases/04_checker.ipynb #b3fd62ff
@@ -227,8 +235,10 @@ def check_reports(
     "Reports held against cases that are made anew. A `CompanionError` for a report of a nodule that is not there."
     texts = {str(p): _text(Path(p)) for p in reports}
     cases, failed = cases_of_files(model, image, mask, csv, confidence, neighbours, store, **parallel)
+    named = {c.facts['nodule']: c for c in cases.values()}
     def of(name, where):
-        if name in cases or len(cases) == 1: return cases.get(name) or next(iter(cases.values()))
+        found = named.get(' '.join((name or '').split()))
+        if found or len(cases) == 1: return found or next(iter(cases.values()))
         why = failed.set_index('item').reason.get(name, 'it is not among the nodules that were given')
         raise CompanionError(f'speaks of the nodule {name!r}: {why}', where, 'give the files that it was made of')
     return {where: check(text, of(read(text, where)[0], where), where) for where, text in texts.items()}
@@ -236,7 +246,7 @@ def check_reports(
 def _text(path: Path) -> str:
     why = 'is a page'
     try:
-        if not (text := path.read_text(encoding='utf-8')).lstrip().startswith('<'): return text
+        if not (text := path.read_text(encoding='utf-8-sig')).lstrip().startswith('<'): return text
     except (OSError, UnicodeDecodeError) as e: why = 'is no text' if isinstance(e, ValueError) else e.strerror
     raise CompanionError(why, f'--check {path}', 'give a report, its .txt or .json')
 

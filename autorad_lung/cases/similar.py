@@ -140,8 +140,10 @@ def on_card(gallery: Gallery) -> int:
 
 def _company(dataset: Dataset, rows: np.ndarray, protocol: Protocol, store: Store) -> dict[str, np.ndarray]:
     "Mean distance of each row to its nearest among the rows of other parts, in each way."
-    t, out = dataset.table.iloc[rows], {}
-    part = assign_folds(dataset.labels[rows], t.patient_id.to_numpy(), PARTS, 0)
+    patients, out = dataset.table.patient_id.to_numpy()[rows], {}
+    if len({*patients}) < 2: raise CompanionError('all nodules of the gallery are of one patient', 'patient_id',
+                                                  'give nodules of several patients')
+    part = assign_folds(np.zeros(len(rows), int), patients, PARTS, 0)      # no label has a say in it
     for f in np.unique(part):
         g = Gallery.of(dataset, rows[part != f], protocol, store, company=False)
         mine, k = rows[part == f], min(K - K // PARTS, len(g.who))
@@ -178,16 +180,21 @@ def _without(fold: int, data: Dataset, protocol: Protocol, store: Store, seed: i
         said = fitted(SPOKEN, data, protocol, store, seed, fold) if spoken else None
         return Gallery.of(data, np.flatnonzero(data.table.fold != fold), protocol, store, said)
 
+def _scored(study: Study, models: list[str]) -> Dataset | None:
+    "What these models need, with the readers' attributes; None where nobody scored them."
+    try: data = study.dataset_for([*models, SPOKEN])
+    except CompanionError: return None
+    return data if np.isfinite(data.attributes).any() else None
+
 def galleries(study: Study, ways=tuple(WAYS), seed: int = 0) -> tuple[Dataset, dict]:
     """A study's dataset, and a gallery for each fold that is tested. Ways that the source cannot give (attributes,
     where nobody scored them) are left out."""
-    models = [m for w, m in dict(embedding='linear_probe', concepts=SPOKEN, attributes=SPOKEN).items() if w in ways]
-    try: data = study.dataset_for(['radiomics_l2', *models])
-    except CompanionError as e:
-        if SPOKEN not in models: raise
-        return galleries(study, tuple(w for w in ways if w not in ('concepts', 'attributes')), seed)
-    one = partial(_without, data=data, protocol=study.protocol, store=study.store, seed=seed, spoken=SPOKEN in models)
+    models = ['radiomics_l2', *['linear_probe'] * ('embedding' in ways)]
+    scored = _scored(study, models) if {'concepts', 'attributes'} & {*ways} else None
+    data = study.dataset_for(models) if scored is None else scored
+    about = dict(protocol=study.protocol, store=study.store, seed=seed, spoken=scored is not None)
     folds = [int(f) for f in sorted(data.table.fold.unique())]
+    one = partial(_without, data=data, **about)
     return data, dict(zip(folds, pmap(one, folds, desc='galleries, by fold', **study.parallel)))
 
 def near_all(data: Dataset, found: dict, by: str = 'radiomics', k: int = 5, alike=None) -> pd.DataFrame:
@@ -229,11 +236,11 @@ KEPT, GALLERY = 'gallery.json', 'gallery.safetensors'
 
 def keep(study: Study, t: Trained, folder: Path | str) -> Gallery:
     "Write the gallery of what a model learnt from into its folder, `use.train_model`'s."
-    models, seed, spoken = ['radiomics_l2', t.about['model']], t.about['seed'], None
-    try: data = study.dataset_for([*models, SPOKEN])
-    except CompanionError: data = study.dataset_for(models)                  # nobody scored attributes
+    models, seed = ['radiomics_l2', t.about['model']], t.about['seed']
+    scored = _scored(study, models)
+    data = study.dataset_for(models) if scored is None else scored
     train, val, _ = partition(data, t.about['hold_out'], study.protocol.inner_fraction, seed)
-    if data.attributes is not None: spoken = fit_model(SPOKEN, study, train, val, seed)
+    spoken = None if scored is None else fit_model(SPOKEN, study, train, val, seed)
     g = Gallery.of(data, np.sort(np.concatenate([train, val])), study.protocol, study.store, spoken)
     flat = {f'{way}.{k}': np.asarray(v, 'f4' if np.asarray(v).dtype.kind == 'f' else None)
             for way, arrays in g.ways.items() for k, v in arrays.items()}

@@ -322,7 +322,7 @@ def page(
     back: str = '',         # the page it links back to
 ) -> str:
     "The explorer as one HTML page."
-    data = json.dumps(held, separators=(',', ':'), ensure_ascii=False, allow_nan=False).replace('</', '<\\/')
+    data = json.dumps(held, separators=(',', ':'), ensure_ascii=False, allow_nan=False).replace('<', '\\u003c')
     text = (files('autorad_lung.pages')/'explorer.html.j2').read_text(encoding='utf-8')
     template = jinja2.Environment(autoescape=True).from_string(text)
     picture = base64.b64encode(sheet(crops)).decode()

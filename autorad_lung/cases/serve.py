@@ -140,7 +140,8 @@ def _checked():
                 wrong = [f'{".".join(map(str, w["loc"]))}: {w["msg"]}' for w in e.errors()]
                 where, remedy = f'arguments of {self.name}', "give what the tool's schema asks for"
                 raise ToolError(told(CompanionError('; '.join(wrong), where, remedy))) from None
-            return await super().run(arguments, context, convert_result)
+            try: return await super().run(arguments, context, convert_result)
+            except ToolError as e: raise e.__cause__ if type(e.__cause__) is ToolError else e    # without its prefix
     return Checked
 
 def offer(tool: str, ask: Callable):

@@ -269,8 +269,8 @@ def _running(process: int) -> bool:
 
 def forsaken(path: Path, days: float = 2.) -> bool:
     "Whether a half-written file or folder is of a process that is gone; of another machine, by its age."
-    found = _HALF.match(path.name)
-    if found and found[2] == _MACHINE and os.name == 'posix': return not _running(int(found[1]))
+    if not (found := _HALF.match(path.name)): return False       # somebody's own, such as .git
+    if found[2] == _MACHINE and os.name == 'posix': return not _running(int(found[1]))
     try: return time.time() - path.stat().st_mtime > 86400 * days
     except OSError: return False       # it has just been renamed
 

@@ -9,7 +9,7 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
            'Resamples', 'Reference', 'File', 'Named', 'Matched', 'BENCHES', 'Objective', 'Without', 'Steps',
            'SameBytes', 'Fetch', 'Convert', 'ModelOut', 'Run', 'Model', 'Seed', 'HoldOut', 'KeepGallery', 'Folder',
            'Image', 'Mask', 'Table', 'Series', 'Above', 'Laid', 'Point', 'Box', 'Frame', 'Across', 'Maps', 'To',
-           'Method', 'ReportTo', 'Check', 'Objects', 'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'Root',
+           'Method', 'ReportTo', 'Check', 'Objects', 'Dated', 'By', 'Alike', 'Count', 'Prune', 'Older', 'Stage', 'Root',
            'Record', 'Replay', 'Painted', 'RunFolder', 'Against', 'Looked', 'ListName', 'Whose', 'ByHand', 'Form',
            'ListOut', 'Template', 'Version', 'ROOM', 'PLACE', 'DISK', 'hushed', 'paint', 'command', 'reproduce',
            'cohort', 'extract', 'radiomics', 'score', 'benchmark', 'match', 'download', 'bench', 'pretrain', 'towers',
@@ -18,6 +18,7 @@ __all__ = ['ABOUT', 'app', 'Source', 'Data', 'Preset', 'Out', 'Settings', 'Quick
 
 # %% ../nbs/09_cli.ipynb #afa85ac7
 import contextlib, errno, functools, importlib.metadata, inspect, io, json, os, sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
@@ -547,6 +548,8 @@ Check    = Annotated[Optional[list[Path]], typer.Option(
     help='write nothing: hold this report, .txt or .json, against the same inputs; may be given again')]
 Objects  = Annotated[Optional[Path], typer.Option('--dicom', help=(
     'folder: also the outline as a DICOM Segmentation and the numbers as a Structured Report, of a DICOM series'))]
+Dated    = Annotated[Optional[datetime], typer.Option(
+    formats=['%Y-%m-%d'], help='of the DICOM objects, where the series has none [default: its own]')]
 
 @command
 def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = None, mask: Mask = None,
@@ -554,7 +557,7 @@ def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = N
            confidence: Annotated[Optional[float], typer.Option(help="of the sets [default: the model card's]")] = None,
            check: Check = None, dicom: Objects = None, series: Series = '', threshold: Above = None,
            resample: Laid = '', point: Point = '', box: Box = '', frame: Frame = 'voxel', diameter: Across = None,
-           cache: CacheDir = None, workers: Workers = None):
+           date: Dated = None, cache: CacheDir = None, workers: Workers = None):
     """A report on each new nodule: sentences with their numbers, sources and boxes, hedged where the model must hedge.
     With --check: is every number of a report what the files give? Exits with 1 where one is not. Research use only.
 
@@ -570,9 +573,9 @@ def report(model: Given = None, to: ReportTo = Path('reports'), image: Image = N
         data = {'ok': ok, 'reports': {where: checker.as_record(c) for where, c in found.items()}}
         return data, checker.words(found), 0 if ok else 1
     from autorad_lung.cases import given_objects, report as room
-    source = given_objects.on_series(image, mask, csv, how) if dicom else None     # refused before anything is computed
+    source = given_objects.on_series(image, mask, csv, how, date) if dicom else None    # first
     table, cases = room.write_reports(model, to, image, mask, csv, **given)
-    if dicom: given_objects.write_cases(source, {n: c.facts for n, c in cases.items()}, model, dicom)
+    if dicom: given_objects.write_cases(source, {n: c.facts for n, c in cases.items()}, model, dicom, when=date)
     too = f'; DICOM objects: {dicom}' if dicom else ''
     return records(table), f'{room.words(table, cases)}\n\nwritten: {to}, its table: {to/room.TABLE}{too}'
 

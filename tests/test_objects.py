@@ -9,7 +9,8 @@ import SimpleITK as sitk
 from autorad_lung.artifacts import content_key
 from autorad_lung.cohort.codes import attribute_code, rating_code
 from autorad_lung.cohort.marks import ATTRIBUTES, annotation_mask, annotations, scan_record
-from conftest import SHARED
+from autorad_lung.protocol import CLASSES
+from conftest import SHARED, inside
 from lidc_tree import slice_dataset
 
 pytest.importorskip('highdicom', reason='highdicom is not installed: the extra [dicom]')
@@ -137,14 +138,18 @@ def test_no_validator_finds_an_error(objects):
         said = subprocess.run(['dciodvfy', path], capture_output=True, text=True)
         assert 'Error' not in said.stderr + said.stdout, said.stderr
 
-def test_real_marks(tmp_path):
-    "A reader's outline and ratings of the real series LIDC-IDRI-0001, written and read again."
-    packed = SHARED/'data'/'lidc_dicom'/'LIDC-IDRI-0001.tar.xz'
+@pytest.fixture(scope='module')
+def real(tmp_path_factory):
+    "The real series LIDC-IDRI-0001: its folder, that of the objects of its four marks, and their rows."
+    packed, d = SHARED/'data'/'lidc_dicom'/'LIDC-IDRI-0001.tar.xz', tmp_path_factory.mktemp('real')
     if not packed.is_file(): pytest.skip('the real series is not here')
-    with tarfile.open(packed) as tar: tar.extractall(tmp_path, filter='data')
-    scan = scan_record(12)
-    (row,) = write_scan(Job(12, (('LIDC-IDRI-0001-s12-n1', '84'),)), tmp_path, tmp_path/'out')
-    home, series = tmp_path/'out'/scan.patient_id, tmp_path/scan.patient_id/scan.study_uid/scan.series_uid
+    with tarfile.open(packed) as tar: tar.extractall(d, filter='data')
+    scan, rows = scan_record(12), write_scan(Job(12, (('LIDC-IDRI-0001-s12-n1', '84;85;86;87'),)), d, d/'out')
+    return d/scan.patient_id/scan.study_uid/scan.series_uid, d/'out'/scan.patient_id, rows
+
+def test_real_marks(real):
+    "A reader's outline and ratings of a real nodule, written and read again."
+    series, home, (row, *_) = real
     (segment,), (finding,) = segments(home/row['segmentation'], series), read_report(home/row['report'])
     box, origin = annotation_mask(84)
     where = tuple(slice(o, o + s) for o, s in zip(origin, box.shape))
@@ -152,3 +157,34 @@ def test_real_marks(tmp_path):
     assert segment.mask.sum() == box.sum()
     said = annotations().set_index('annotation_id').loc[84]
     assert measured(finding).ratings == {a: int(said[a]) for a in ATTRIBUTES}
+
+def test_a_real_report(real, tmp_path):
+    "Four readers' outlines of a real nodule: dcmqi finds the numbers that `predict` gives, and the consensus' voxels."
+    series, home, rows = real
+    masks = ';'.join(str(home/r['segmentation']) for r in rows)
+    (tmp_path/'new.csv').write_text(f'image,mask,nodule_id\n{series},{masks},one\n')
+    asked = '--csv', tmp_path/'new.csv', '--workers', 1, '--json'
+    [told] = json.loads(inside('report', *asked, '--to', tmp_path/'reports', '--dicom', tmp_path).stdout)
+    [row] = json.loads(inside('predict', *asked, '--out', tmp_path/'p.csv').stdout)
+    dcmqi('tid1500reader', '--inputDICOM', tmp_path/'nodules-report.dcm', '--outputMetadata', tmp_path/'sr.json')
+    [group] = json.loads((tmp_path/'sr.json').read_text())['Measurements']
+    found = {m['quantity']['CodeMeaning']: float(m['value']) for m in group['measurementItems']}
+    same = lambda name, value: found[name] == pytest.approx(value, rel=1e-10)      # a small number has few digits there
+    assert same('Diameter', row['diameter_mm']) and same('Confidence of the set', row['confidence'])
+    assert all(same(f"Probability of {c}, by the readers' suspicion", row[f'calibrated_{c}']) for c in CLASSES)
+    answers = [q['conceptValue'] for q in group['qualitativeEvaluations']]
+    assert [a['CodeMeaning'] for a in answers if 'CodeMeaning' in a] == [row['set']] == [told['set']]
+    assert 'Research use only: not a medical device' in answers
+    mean = next(m for m in group['measurementItems'] if m['quantity']['CodeMeaning'] == 'original_firstorder_Mean')
+    by = mean['measurementAlgorithmIdentification']
+    assert by['AlgorithmParameters'][0].endswith('on slice 90 from the feet alone')
+    dcmqi('segimage2itkimage', '--inputDICOM', tmp_path/'nodules-segmentation.dcm', '--outputDirectory', tmp_path)
+    image, drawn = sitk.ReadImage(tmp_path/'1.nrrd'), np.zeros((133, 512, 512), int)
+    for box, origin in map(annotation_mask, (84, 85, 86, 87)):
+        drawn[tuple(slice(o, o + s) for o, s in zip(origin, box.shape))] += box
+    scan, voxels = scan_record(12), sitk.GetArrayFromImage(image) > 0
+    first = int(np.argmin(np.abs(scan.slice_z_mm - image.GetOrigin()[2])))
+    assert np.array_equal(voxels, drawn[first:first + len(voxels)] >= 2) and voxels.sum() == (drawn >= 2).sum()
+    assert np.isclose(found['Volume'], voxels.sum() * np.prod(image.GetSpacing()))
+    head = pydicom.dcmread(next(p for p in series.glob('*.dcm')), stop_before_pixels=True)
+    assert np.allclose(image.GetOrigin()[:2], head.ImagePositionPatient[:2], atol=1e-4)

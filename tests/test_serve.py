@@ -34,10 +34,10 @@ def verb(*args, root: Path):
     "What a command gives for `--json`, asked in the root."
     return json.loads(inside(*args, '--json', cwd=root).stdout)
 
-def visit(root: Path, calls: list[tuple[str, dict]], *options) -> tuple[list[str], list, str]:
+def visit(root: Path, calls: list[tuple[str, dict]], *options, program=(PROGRAM,)) -> tuple[list[str], list, str]:
     "Names of the tools, the answers of a server in another process, and what it said on standard error."
-    given = mcp.StdioServerParameters(command=PROGRAM, args=['serve', '--root', str(root), *map(str, options)],
-                                      env=dict(os.environ))
+    command, *args = *program, 'serve', '--root', str(root), *map(str, options)
+    given = mcp.StdioServerParameters(command=command, args=args, env=dict(os.environ))
     log = root.parent/'stderr.txt'
     async def talk():
         with open(log, 'w') as aside:
@@ -96,6 +96,24 @@ def line_of(server, seconds: float = 120) -> dict:
     line = json.loads(server.stdout.readline())
     assert line['jsonrpc'] == '2.0'
     return line
+
+NOISY = """
+import os, subprocess, sys, warnings
+from autorad_lung import cli
+from autorad_lung.cases import tools
+def noisy(desk) -> tools.Doctor:
+    "Prints in every way."
+    print('stray'); sys.__stdout__.write('stray'); sys.__stdout__.flush(); os.write(1, b'stray'); warnings.warn('stray')
+    subprocess.run(['sh', '-c', 'echo stray; cat'], timeout=9)
+    return dict(ok=True, findings=[])
+tools.TOOLS['doctor'] = noisy
+cli.main()
+"""
+
+def test_nothing_else_is_on_standard_output(root):
+    "Neither of this process, below Python as well, nor of one that it starts, which may not read the client either."
+    names, answers, log = visit(root, [('doctor', {}), ('doctor', {})], program=(sys.executable, '-c', NOISY))
+    assert [a.structured_content['ok'] for a in answers] == [True, True] and log.count('stray') >= 10
 
 def test_a_client_that_hangs_up_in_the_middle(root, tmp_path):
     "A cohort in an empty cache takes twelve seconds: the client has gone after the second sign of life."

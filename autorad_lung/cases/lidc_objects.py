@@ -23,7 +23,7 @@ from ..sources.lidc import Job, find_jobs, series_files
 
 # %% ../../nbs/cases/09_lidc_objects.ipynb #9021e653
 HOW = "pylidc's: greatest distance within one outline; volume between the outlines"
-FORMAT = 2          # raise it when anything here changes what is written
+FORMAT = 3          # raise it when anything here changes what is written
 
 def mark_numbers(nodule_id: str, annotation_id: int, ratings: dict[str, int]) -> Measured:
     "What LIDC knows of one mark; its label as in the re-encoding."

@@ -30,7 +30,7 @@ def steady(x):
 def answer_digest(x) -> str:
     "SHA-256 of an answer's JSON, in sixteen digits."
     text = json.dumps(steady(x), sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]
 
 def told(e: CompanionError) -> str:
     "An error for a client."
@@ -58,13 +58,14 @@ def call(desk: Desk, tool: str, given: dict, record: Path | None = None):
         except CompanionError as e: answer, error = {'error': told(e)}, e
     if record is not None:
         line = dict(tool=tool, arguments=given, files=digests(desk), digest=answer_digest(answer))
-        append(record, json.dumps(line, ensure_ascii=False) + '\n')
+        append(record, json.dumps(line) + '\n')
     if error is not None: raise error
     return answer
 
 def append(path: Path, text: str):
-    "Add to a file in one step."
-    at = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    "Add to a file in one step; a `CompanionError` where it cannot be written."
+    try: at = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    except OSError as e: raise CompanionError(f'cannot be written: {e.strerror}', path, 'mend it, or name another')
     try: os.write(at, text.encode())
     finally: os.close(at)
 
@@ -72,10 +73,11 @@ def append(path: Path, text: str):
 def read_record(path: Path) -> list[dict]:
     "The lines of a record; a `CompanionError` names the first that is none."
     if not path.is_file(): raise CompanionError('there is no such file', path, 'name what --record wrote')
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
+    whole = path.read_text(encoding='utf-8', errors='replace')
+    lines = whole.removesuffix('\n').split('\n') if whole else []        # no other character ends a line of JSON
     def read(k, text):
         try: line = json.loads(text)
-        except ValueError: line = None
+        except (ValueError, RecursionError): line = None
         kinds = dict(tool=str, arguments=dict, files=dict, digest=str)
         if isinstance(line, dict) and all(isinstance(line.get(n), kind) for n, kind in kinds.items()): return line
         raise CompanionError('is no call', f'{path}, line {k}', 'remove the line, or record again')
@@ -138,7 +140,8 @@ def _checked():
                 wrong = [f'{".".join(map(str, w["loc"]))}: {w["msg"]}' for w in e.errors()]
                 where, remedy = f'arguments of {self.name}', "give what the tool's schema asks for"
                 raise ToolError(told(CompanionError('; '.join(wrong), where, remedy))) from None
-            return await super().run(arguments, context, convert_result)
+            try: return await super().run(arguments, context, convert_result)
+            except ToolError as e: raise e.__cause__ if type(e.__cause__) is ToolError else e    # without its prefix
     return Checked
 
 def offer(tool: str, ask: Callable):
@@ -189,13 +192,14 @@ def _hung_up(e: BaseException) -> bool:
     return all(map(_hung_up, e.exceptions)) if hasattr(e, 'exceptions') else isinstance(e, ConnectionError)
 
 def check_record(desk: Desk, record: Path | str | None) -> Path | None:
-    "Where calls are recorded; a `CompanionError` where that is inside the root or cannot be written."
+    "Where calls are recorded; a `CompanionError` where that is inside the root, is no record, or cannot be written."
     if record is None: return None
     record, name = Path(record).resolve(), f'--record {record}'
     if record.is_relative_to(desk.root):
         raise CompanionError('lies inside the root, where nothing is written', name, 'name a file elsewhere')
     if not record.parent.is_dir(): raise CompanionError('there is no such folder', name, 'make it, or name another')
-    append(record, '')
+    if record.is_file(): read_record(record)             # nothing is added to a file that is something else
+    append(record, '\n' * (record.is_file() and record.read_bytes()[-1:] not in (b'', b'\n')))
     return record
 
 # %% ../../nbs/cases/11_serve.ipynb #33d925b0

@@ -32,15 +32,17 @@ alikes, reports, checker = Later('cases.similar'), Later('cases.report'), Later(
 shipped = Later('use.shipped')
 VOLUMES = '.nii', '.nii.gz'
 
-def _with_links(path: Path) -> Iterator[Path]:
-    "A path, and then every link in the folder that it is."
+def _with_links(path: Path, seen: tuple[Path, ...] = ()) -> Iterator[Path]:
+    "A path, and then every link in the folder that it is, or in one that such a link leads to."
     yield path
-    for at, *names in os.walk(path): yield from (p for n in sum(names, []) if (p := Path(at)/n).is_symlink())
+    for at, *names in os.walk(path):
+        for p in (p for n in sum(names, []) if (p := Path(at)/n).is_symlink()):
+            if (end := _end(p)) not in seen: yield from _with_links(p, seen := (*seen, end))
 
 def _end(path: Path) -> Path:
-    "Where a path ends when all links are followed; of a link to itself nowhere."
+    "Where a path ends when all links are followed; nowhere for a link to itself, and for what can be no path."
     try: return path.resolve()
-    except (OSError, RuntimeError): return Path()
+    except (OSError, RuntimeError, ValueError): return Path()
 
 @dataclass(frozen=True)
 class Desk:
@@ -57,16 +59,22 @@ class Desk:
             if _end(p).is_relative_to(self.root): continue
             through = f' through {p.relative_to(found)}' * (p != found)
             raise CompanionError(f'leads out of the root{through}', f'{name} {given}', remedy)
+        try: os.stat(found)
+        except (FileNotFoundError, NotADirectoryError): pass
+        except OSError as e: raise CompanionError(f'cannot be looked at: {e.strerror}', f'{name} {given}', remedy)
         if found.exists() and not (found.is_file() or found.is_dir()):
             raise CompanionError('is neither a file nor a folder', f'{name} {given}', remedy)
         self.read[self.words(str(found))] = found
         return found
 
     def volume(self, given: str | Path, name: str) -> Path:
-        "The same for an image or a mask: NIfTI, or a folder."
+        "The same for an image or a mask: NIfTI, by its name and its first bytes, or a folder."
         found = self.path(given, name)
-        if found.is_dir() or found.name.lower().endswith(VOLUMES): return found
-        raise CompanionError('is no NIfTI file', f'{name} {given}', 'give a .nii or .nii.gz file, or a DICOM folder')
+        other = None if found.is_dir() else sources.kind_of(found) or ''        # '' also where there is no such file
+        if other is None or (not other and found.name.lower().endswith(VOLUMES)): return found
+        also = f': it is {other}' * bool(other)
+        raise CompanionError(f'is no NIfTI file{also}', f'{name} {given}',
+                             'give a .nii or .nii.gz file, or a DICOM folder')
 
     def words(self, x):
         "An answer without this machine's path to the root: as if it had been asked for there."
@@ -84,7 +92,8 @@ def nodules(desk: Desk, image=None, mask=None, csv=None) -> dict[str, Path]:
     found = {k: (desk.path if k == 'csv' else desk.volume)(v, k) for k, v in given.items() if v is not None}
     if csv is None or not found['csv'].is_file(): return found
     for r in given_files.read_given_csv(found['csv']).to_dict('records'):
-        for p in (r['image'], *r['mask'].split(';')): desk.volume(found['csv'].parent/p.strip(), f'{csv}: ')
+        for p in (r['image'], *r['mask'].split(';')):      # as they will be read, with backslashes that part folders
+            desk.volume(sources.path_in(found['csv'].parent, p), f'{csv}: ')
     return found
 
 def open_desk(root: Path | str, out: Path | str | None = None, cache: Path | str | None = None) -> Desk:
@@ -92,9 +101,14 @@ def open_desk(root: Path | str, out: Path | str | None = None, cache: Path | str
     root, store = Path(root).resolve(), Store(cache)
     if not root.is_dir(): raise CompanionError('there is no such folder', f'--root {root}', 'name a folder of images')
     for name, p in (('--cache', store.root), ('--out', out)):
-        if p is None or not Path(p).resolve().is_relative_to(root): continue
-        raise CompanionError('lies inside the root, where nothing is written', f'{name} {p}',
-                             f'name a folder elsewhere with {name}, or a smaller root')
+        if p is None: continue
+        p = Path(p).resolve()
+        if p.is_relative_to(root):
+            raise CompanionError('lies inside the root, where nothing is written', f'{name} {p}',
+                                 f'name a folder elsewhere with {name}, or a smaller root')
+        if root.is_relative_to(p):
+            raise CompanionError('the root lies inside it, where files are written', f'{name} {p}',
+                                 f'name a folder elsewhere with {name}')
     compile_into(store.root)
     desk = Desk(root, store, Store(Path(out).resolve()) if out else store)
     desk.out.sweep()

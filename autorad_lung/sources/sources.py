@@ -460,10 +460,12 @@ def as_hu(a: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
 def as_mask(a: np.ndarray, path: Path) -> np.ndarray:
     "A mask of two values as bool; a `CompanionError` where it is empty or has more values."
     def refuse(reason, remedy): raise CompanionError(reason, path, remedy)
-    if not (values := np.unique(a)).any(): refuse('the mask is empty', 'outline the nodule, or leave the row out')
-    if len(values) > 2 or (len(values) == 2 and values[0] != 0):
-        refuse(f'the mask has {len(values)} values, where 0 and one other are needed', 'one file a nodule and reader')
-    return a != 0
+    some = a[inside := a != 0]
+    if not some.size: refuse('the mask is empty', 'outline the nodule, or leave the row out')
+    if not (some == some[0]).all():
+        n = len(np.unique(a))
+        refuse(f'the mask has {n} values, where 0 and one other are needed', 'one file a nodule and reader')
+    return inside
 
 def parts(mask: np.ndarray, spacing_mm: tuple) -> int:
     "How many nodules a mask (Z, Y, X) seems to hold: connected parts (26 neighbours) that are large and far enough."

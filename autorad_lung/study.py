@@ -283,7 +283,7 @@ class Outputs(Inputs):
     def save_table(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
         "Write `tables/name.csv` and its caption; give the table back to be shown, with all names in one line."
         folder, first = self.folder/'tables', table.index.name
-        written = table.reset_index() if first else table
+        written = table.reset_index() if any(table.index.names) else table
         write_text(folder/f'{name}.csv', written.to_csv(index=False, lineterminator='\n'))
         write_text(folder/f'{name}.txt', self.caption + '\n')
         return table.rename_axis(index=None, columns=first) if first else table

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from ..artifacts import CompanionError, Rows, Store
 from ..baselines.dataset import Dataset
-from .similar import beside
+from .similar import beside, held_by
 from ..cohort.captions import TERMS
 from ..explain.explain import CONTROL, explained, planned, seen, shown
 from ..explain.scores import kept
@@ -93,8 +93,8 @@ def _answered(t: Trained, data: Dataset, i: int, confidence: float) -> dict:
     said = {f'model:{p}': 100 * float(v) for p, v in zip(PROBABILITIES, calibrated)}
     return said | {'set:classes': hedged(inside), 'set:confidence': round(100 * confidence, 6)}
 
-def _attributes(t: Trained, data: Dataset, i: int) -> dict:
-    said, out = {k: float(v[i]) for k, v in attributes_of(t.rival, data).items()}, {}
+def _attributes(found: dict[str, np.ndarray], i: int) -> dict:
+    said, out = {k: float(v[i]) for k, v in found.items()}, {}
     for a in [a for a in ATTRIBUTES if a in said and np.isfinite(said[a])]:
         more = dict(low=said[f'{a}_low'], high=said[f'{a}_high'], top=HIGHEST[a])
         out |= {f'concepts:{a}': said[a]} | {f'concepts:{a}:{k}': v for k, v in more.items()}
@@ -171,13 +171,15 @@ def case_of(
     confidence: float | None = None,        # of the set; default: that of the model card
     neighbours: list[dict] | None = None,   # nodule_id, cosine, label; empty or None: not known
     maps: bool = True,                      # whether the picture path is asked where it looked
+    gallery=None,                           # a `Gallery` that says the attributes where the model has none
 ) -> Case:
     "What is known of one nodule."
     confidence = t.about['confidence'] if confidence is None else confidence
     name, picture = str(data.table.nodule_id.iloc[i]), pictures.table.iloc[i].to_dict()
     at, spots = _looked_at(t, data, pictures, i) if maps else ({}, np.zeros(pictures.arrays['mask'][i].shape, bool))
     flags = [*dict.fromkeys(f for f in picture['flags'].split(';') if f)]
-    facts = {'nodule': name} | _model(t) | _measured(look, picture) | _radiomics(t, data, i) | _attributes(t, data, i)
+    said = attributes_of(t.rival, data) or (gallery.attributes(data, np.arange(len(data.table))) if gallery else {})
+    facts = {'nodule': name} | _model(t) | _measured(look, picture) | _radiomics(t, data, i) | _attributes(said, i)
     facts |= _answered(t, data, i, confidence) | at | _alike(neighbours) | _compared(look, t.about['ranges'])
     facts |= {f'flags:{k}': f for k, f in enumerate(flags)}
     arrays = pictures.arrays
@@ -201,9 +203,10 @@ def cases_of_files(
     ids, parts = source.rows.index.tolist(), asks(t.rival) | {'radiomics'}
     data, pictures, failed = assemble(source, ids, t.protocol, parts, t.store, **parallel)
     good = data.table.nodule_id.tolist()
-    near = beside(model, data) if neighbours is None and good else neighbours or {}
+    gallery = held_by(model) if good else None
+    near = beside(gallery, data) if neighbours is None and gallery else neighbours or {}
     looks = trait_rows(source, good, t.protocol.consensus, t.store, **parallel) if good else None
-    return {n: case_of(t, data, pictures, i, looks.loc[n].to_dict(), confidence, near.get(n))
+    return {n: case_of(t, data, pictures, i, looks.loc[n].to_dict(), confidence, near.get(n), gallery=gallery)
             for i, n in enumerate(good)}, failed
 
 # %% ../../nbs/cases/02_case.ipynb #3e02a9d3

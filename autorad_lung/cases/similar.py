@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WAYS', 'READS', 'SPOKEN', 'BY_DISTANCE', 'NEAR', 'K', 'PARTS', 'SCORED', 'KEPT', 'GALLERY', 'Gallery', 'distances',
            'nearest', 'on_card', 'near', 'pair_map', 'galleries', 'near_all', 'how_alike', 'keep', 'kept', 'similar',
-           'by_nodule', 'beside', 'words']
+           'by_nodule', 'held_by', 'beside', 'words']
 
 # %% ../../nbs/cases/00_similar.ipynb #23d5a92e
 import json
@@ -27,7 +27,7 @@ from ..rivals.prototypes import unit
 from ..sources.ratings import ATTRIBUTES
 from ..study import Study
 from ..training import fitted
-from ..use.use import Trained, assemble, check_folder, fit_model, opened, partition, refuse_all
+from ..use.use import Trained, assemble, check_folder, fit_model, on_scale, opened, partition, refuse_all
 
 # %% ../../nbs/cases/00_similar.ipynb #4d0d1d0b
 WAYS = {   # what may be alike -> in words
@@ -51,7 +51,8 @@ def _spoken(bottleneck, dataset: Dataset, rows: np.ndarray, clip: float) -> dict
     x, r, t = dataset.part('radiomics', rows), bottleneck.ratings(dataset, rows), dataset.table.iloc[rows]
     fold = assign_folds(dataset.labels[rows], t.patient_id.to_numpy(), INNER, 0)
     known = crossed(x, r, fold, bottleneck.arrays['penalty'], clip)
-    how = {k: v for k, v in bottleneck.arrays.items() if k in ('coef', 'intercept') or k.startswith('scale.')}
+    kept = 'coef', 'intercept', 'reach', 'penalty'
+    how = {k: v for k, v in bottleneck.arrays.items() if k in kept or k.startswith('scale.')}
     compared = Scale.fit(known)
     return how | compared.arrays('compared') | {'gallery': unit(compared(known))}
 
@@ -93,10 +94,17 @@ class Gallery:
         a, x = self.arrays(way), dataset.part(READS[way], idx)
         if way == 'size': return Scale.of(a, 'scale')(x[:, :1])
         if way == 'attributes': return Scale.of(a, 'scale')(x) @ a['axes']
-        if way == 'concepts':
-            x = Scale.of(a, 'scale')(x) @ a['coef'].T + a['intercept']
-            return unit(Scale.of(a, 'compared')(x))
+        if way == 'concepts': return unit(Scale.of(a, 'compared')(self._said(x)))
         return unit(_placed(a, x))
+
+    def _said(self, x: np.ndarray) -> np.ndarray:
+        a = self.ways['concepts']
+        return Scale.of(a, 'scale')(x) @ a['coef'].T + a['intercept']
+
+    def attributes(self, dataset: Dataset, idx) -> dict[str, np.ndarray]:
+        "Attributes of rows of a dataset as this gallery's bottleneck predicts them, `on_scale`; {} where it keeps none."
+        if 'reach' not in self.ways.get('concepts', {}): return {}
+        return on_scale(list(ATTRIBUTES), self._said(dataset.part('radiomics', idx)), self.ways['concepts'])
 
 # %% ../../nbs/cases/00_similar.ipynb #fcaaf548
 BY_DISTANCE = ('size', 'attributes')      # the others by the cosine
@@ -301,11 +309,13 @@ def by_nodule(t: pd.DataFrame) -> dict[str, list[dict]]:
     def one(r): return dict(nodule_id=r.neighbour, cosine=float(r.cosine), label=int(r.label))
     return {i: [one(r) for r in rows.itertuples()] for i, rows in t.groupby('nodule_id', sort=False)}
 
-def beside(folder, dataset: Dataset, k: int = 5) -> dict[str, list[dict]]:
-    "`by_nodule` of new nodules by radiomics; {} where the model is no folder, or keeps no gallery."
-    if isinstance(folder, Trained) or not (Path(folder)/KEPT).is_file(): return {}
-    g = kept(folder)
-    return by_nodule(near(g, dataset, np.arange(len(dataset.table)), 'radiomics', min(k, on_card(g))))
+def held_by(folder) -> Gallery | None:
+    "The gallery of a model's folder; None where the model is no folder, or keeps none."
+    return None if isinstance(folder, Trained) or not (Path(folder)/KEPT).is_file() else kept(folder)
+
+def beside(gallery: Gallery, dataset: Dataset, k: int = 5) -> dict[str, list[dict]]:
+    "`by_nodule` of new nodules, by radiomics."
+    return by_nodule(near(gallery, dataset, np.arange(len(dataset.table)), 'radiomics', min(k, on_card(gallery))))
 
 # %% ../../nbs/cases/00_similar.ipynb #74e451a8
 def _line(r: dict) -> str:

@@ -7,8 +7,8 @@ __all__ = ['views', 'pretraining', 'encoders', 'TRAITS', 'READABLE', 'USABLE', '
            'SIMULATED', 'LIMITS', 'KEPT', 'FIELDS', 'AGAIN', 'TRAIN', 'CALIBRATED', 'ANSWERS', 'LEADS_TO', 'FIRST',
            'traits', 'trait_rows', 'ranges', 'beyond', 'outside', 'asks', 'assemble', 'partition', 'fit_model',
            'crossed_answers', 'one_by_one', 'scored', 'probe', 'about_towers', 'card', 'Trained', 'check_folder',
-           'describe', 'settled', 'train_model', 'read_about', 'load_model', 'attributes_of', 'refuse_all', 'opened',
-           'predict', 'words']
+           'describe', 'settled', 'train_model', 'read_about', 'load_model', 'on_scale', 'attributes_of', 'refuse_all',
+           'opened', 'predict', 'words']
 
 # %% ../../nbs/use/00_use.ipynb #69395117
 import dataclasses, json
@@ -539,16 +539,20 @@ def _notices(t: Trained, look: dict, flags: str) -> str:
     made_up = ['the model learnt from simulated CT: for testing software only'] * t.about['source']['simulated']
     return '; '.join([*made_up, *outside(look, t.about['ranges']), *[f for f in flags.split(';') if f]])
 
+def on_scale(attributes: list[str], said: np.ndarray, arrays: dict) -> dict[str, np.ndarray]:
+    """Predicted attributes (n, A) on the readers' scale, and the ends of each one's 90 % interval (`..._low`,
+    `..._high`); NaN for one that is held at the mean. `arrays`: a bottleneck's `reach` and `penalty` (A,)."""
+    reach, top = arrays['reach'], [HIGHEST[a] for a in attributes]
+    told = np.where(np.isfinite(arrays['penalty']), 1., np.nan)            # an infinite one holds it at the mean
+    ends = {k: (said + f * reach).clip(1, top) * told for k, f in (('', 0), ('_low', -1), ('_high', 1))}
+    return {f'{a}{end}': x[:, i] for i, a in enumerate(attributes) for end, x in ends.items()}
+
 def attributes_of(rival: Rival, dataset: Dataset) -> dict[str, np.ndarray]:
-    """What a bottleneck says of each nodule: each attribute on the readers' scale, and the ends of its 90 % interval
-    (`..._low`, `..._high`); NaN for one that it holds at the mean. Empty for other models."""
+    "What a bottleneck says of each nodule, `on_scale`. Empty for other models."
     if not hasattr(rival, 'concepts'): return {}
     n, k = len(dataset.table), len(rival.attributes)
-    said, reach = rival.concepts(dataset, np.arange(n)) if n else np.zeros((0, k)), rival.arrays['reach']
-    top = [HIGHEST[a] for a in rival.attributes]
-    told = np.where(np.isfinite(rival.arrays['penalty']), 1., np.nan)      # an infinite one holds it at the mean
-    ends = {k: (said + f * reach).clip(1, top) * told for k, f in (('', 0), ('_low', -1), ('_high', 1))}
-    return {f'{a}{end}': x[:, i] for i, a in enumerate(rival.attributes) for end, x in ends.items()}
+    said = rival.concepts(dataset, np.arange(n)) if n else np.zeros((0, k))
+    return on_scale(rival.attributes, said, rival.arrays)
 
 def _answers(t: Trained, dataset: Dataset, looks: pd.DataFrame, pictures: Rows, confidence: float) -> pd.DataFrame:
     "Probabilities, sets and notices of the good nodules, by id."

@@ -1,6 +1,6 @@
 """A report on a nodule's files and the check of it, through the command line: what nobody touched passes, what somebody
 changed does not. The model reads radiomics, so nothing of torch is loaded."""
-import json
+import base64, json, re
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -54,6 +54,8 @@ def test_a_sentence_shows_its_place_on_the_page(files):
         for event, on in ('mouseenter', 1), ('mouseleave', 0), ('focus', 1), ('blur', 0):
             b.js(f'document.querySelector("li[data-of]").dispatchEvent(new Event("{event}"))')
             assert b.js('document.querySelectorAll("g.box.on").length') == on
+        paper = base64.b64decode(b('Page.printToPDF')['data'])       # with the sentences of all attributes
+        assert len(re.findall(rb'/Type\s*/Page\b', paper)) == 1
 
 def test_the_same_numbers_as_dicom_objects(files):
     "Of the same nodule as a DICOM series: the outline on its slices, the report's numbers with their codes."

@@ -175,6 +175,9 @@ def test_a_real_report(real, tmp_path):
     answers = [q['conceptValue'] for q in group['qualitativeEvaluations']]
     assert [a['CodeMeaning'] for a in answers if 'CodeMeaning' in a] == [row['set']] == [told['set']]
     assert 'Research use only: not a medical device' in answers
+    said = (tmp_path/'reports'/'one.txt').read_text()                   # seven attributes: one is held at its mean
+    for a in set(ATTRIBUTES) - {'internalStructure', 'malignancy'}:
+        assert f'{a.capitalize()}, as predicted: {found[attribute_code(a)[2]]:.1f} of' in said
     mean = next(m for m in group['measurementItems'] if m['quantity']['CodeMeaning'] == 'original_firstorder_Mean')
     by = mean['measurementAlgorithmIdentification']
     assert by['AlgorithmParameters'][0].endswith('on slice 90 from the feet alone')

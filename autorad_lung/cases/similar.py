@@ -102,7 +102,7 @@ class Gallery:
         return Scale.of(a, 'scale')(x) @ a['coef'].T + a['intercept']
 
     def attributes(self, dataset: Dataset, idx) -> dict[str, np.ndarray]:
-        "Attributes of rows as the bottleneck that this gallery keeps predicts them, `on_scale`; {} where it keeps none."
+        "Attributes of rows as this gallery's bottleneck predicts them, `on_scale`; {} where it keeps none."
         if 'reach' not in self.ways.get('concepts', {}): return {}
         return on_scale(list(ATTRIBUTES), self._said(dataset.part('radiomics', idx)), self.ways['concepts'])
 

@@ -200,6 +200,7 @@ def galleries(study: Study, ways=tuple(WAYS), seed: int = 0) -> tuple[Dataset, d
     models = ['radiomics_l2', *['linear_probe'] * ('embedding' in ways)]
     scored = _scored(study, models) if {'concepts', 'attributes'} & {*ways} else None
     data = study.dataset_for(models) if scored is None else scored
+    if scored is not None: study.predictions([SPOKEN], (seed,))            # fitted for each fold, here or before
     about = dict(protocol=study.protocol, store=study.store, seed=seed, spoken=scored is not None)
     folds = [int(f) for f in sorted(data.table.fold.unique())]
     one = partial(_without, data=data, **about)

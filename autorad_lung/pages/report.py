@@ -272,7 +272,7 @@ def write_report(
 # %% ../../nbs/pages/03_report.ipynb #20f1b371
 COSTS = dict(   # notebook -> processor seconds on 641 nodules
     table1=50, table2=15, figure2=25, readers=175, selection=340, prompts=700, what_carries_the_signal=120,
-    tuned=4800, explanations=1300, concepts=600, experts=900, one_case=400, radiomic_families=660,
+    tuned=4800, explanations=1300, concepts=600, experts=2300, one_case=400, radiomic_families=660,
     radiomics_stability=300, encoders=680, pretraining=3600, aggregation=700, deployment=400, robustness=620,
     click=420, binary=75, trust=60, clinic=50, pathology=40, beyond=1300, all_rows=5500)
 YARDSTICK_S = .081   # processor time of `_yardstick` on that machine

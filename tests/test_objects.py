@@ -178,9 +178,10 @@ def test_a_real_report(real, tmp_path):
     said = (tmp_path/'reports'/'one.txt').read_text()                   # seven attributes: one is held at its mean
     for a in set(ATTRIBUTES) - {'internalStructure', 'malignancy'}:
         assert f'{a.capitalize()}, as predicted: {found[attribute_code(a)[2]]:.1f} of' in said
-    mean = next(m for m in group['measurementItems'] if m['quantity']['CodeMeaning'] == 'original_firstorder_Mean')
-    by = mean['measurementAlgorithmIdentification']
-    assert by['AlgorithmParameters'][0].endswith('on slice 90 from the feet alone')
+    by = {m['quantity']['CodeMeaning']: m['measurementAlgorithmIdentification'] for m in group['measurementItems']}
+    assert by['Spiculation']['AlgorithmName'] == 'Bottleneck, from radiomics'      # not the model that answers
+    assert by['Confidence of the set']['AlgorithmName'] == "Ordinal logistic on the readers' shares"
+    assert by['original_firstorder_Mean']['AlgorithmParameters'][0].endswith('on slice 90 from the feet alone')
     dcmqi('segimage2itkimage', '--inputDICOM', tmp_path/'nodules-segmentation.dcm', '--outputDirectory', tmp_path)
     image, drawn = sitk.ReadImage(tmp_path/'1.nrrd'), np.zeros((133, 512, 512), int)
     for box, origin in map(annotation_mask, (84, 85, 86, 87)):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from ..artifacts import CompanionError, Rows, Store
 from ..baselines.dataset import Dataset
-from .similar import beside, held_by
+from .similar import SPOKEN, beside, held_by
 from ..cohort.captions import TERMS
 from ..explain.explain import CONTROL, explained, planned, seen, shown
 from ..explain.scores import kept
@@ -101,6 +101,11 @@ def _attributes(found: dict[str, np.ndarray], i: int) -> dict:
         if a not in UNORDERED: out[f'concepts:{a}:term'] = TERMS[a][round(said[a]) - 1]
     return out
 
+def _beside(gallery, data: Dataset, i: int) -> dict:
+    "The same of the bottleneck that a gallery keeps, and its name."
+    said = _attributes(gallery.attributes(data, [i]), 0) if gallery else {}
+    return said | {'concepts:by': model_name(SPOKEN)} if said else {}
+
 # %% ../../nbs/cases/02_case.ipynb #c1cec8b9
 def _looked_at(t: Trained, data: Dataset, pictures: Rows, i: int) -> tuple[dict, np.ndarray]:
     "Facts of the similarity map, and its largest patches (S, S) bool; nothing where the model has no such map."
@@ -178,8 +183,8 @@ def case_of(
     name, picture = str(data.table.nodule_id.iloc[i]), pictures.table.iloc[i].to_dict()
     at, spots = _looked_at(t, data, pictures, i) if maps else ({}, np.zeros(pictures.arrays['mask'][i].shape, bool))
     flags = [*dict.fromkeys(f for f in picture['flags'].split(';') if f)]
-    said = attributes_of(t.rival, data) or (gallery.attributes(data, np.arange(len(data.table))) if gallery else {})
-    facts = {'nodule': name} | _model(t) | _measured(look, picture) | _radiomics(t, data, i) | _attributes(said, i)
+    facts = {'nodule': name} | _model(t) | _measured(look, picture) | _radiomics(t, data, i)
+    facts |= _attributes(attributes_of(t.rival, data), i) or _beside(gallery, data, i)
     facts |= _answered(t, data, i, confidence) | at | _alike(neighbours) | _compared(look, t.about['ranges'])
     facts |= {f'flags:{k}': f for k, f in enumerate(flags)}
     arrays = pictures.arrays

@@ -47,6 +47,7 @@ class Measured:
     model: str = ''                     # name of the model that said all this
     card: str = ''                      # where its card lies
     card_sha256: str = ''
+    rater: str = ''                     # of another model beside it that predicted the attributes
 
 # %% ../../nbs/cases/05_objects.ipynb #a4f39044
 TOLD = ('StudyInstanceUID', 'SeriesInstanceUID', 'SOPClassUID', 'SOPInstanceUID', 'FrameOfReferenceUID', 'Rows',
@@ -221,7 +222,8 @@ def _numbers(nodule: Measured, parameters: Parameters | None) -> list:
     codes = radiomics_codes(nodule.radiomics, parameters)
     engine, values = (PROGRAM, __version__, nodule.recipe), nodule.radiomics.values()
     said = [(code, v, unit, engine, image) for (code, unit, image), v in zip(codes, values)]
-    scores = [(attribute_code(a), v, '{score}', model) for a, v in nodule.attributes.items()]
+    rater = (nodule.rater, __version__, 'kept beside the model') if nodule.rater else model
+    scores = [(attribute_code(a), v, '{score}', rater) for a, v in nodule.attributes.items()]
     chances = [(class_code(c, 'p'), p, '1', model) for c, p in nodule.probabilities.items()]
     sure = [(CONFIDENCE, nodule.confidence, '1', model)]
     return [_number(*n) for n in (*size, *said, *scores, *chances, *sure) if n[1] is not None and math.isfinite(n[1])]

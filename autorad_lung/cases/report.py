@@ -66,6 +66,8 @@ TEMPLATES = {
                           items=ORDERED),
     'listed': Template('<name>, as predicted: {concepts:*|1|} of {concepts:*:top|0|} (90 % interval '
                        '{concepts:*:low|1|} to {concepts:*:high|1|}), where <scale>.', items=LISTED),
+    'rater': Template('These attributes are predicted by "{concepts:by}", which is kept beside the model and learnt '
+                      'from the same nodules; they have no part in its answer.'),
     'probability': Template('Suspicion, as readers would score it: {model:p_benign|<|%} benign, '
                             '{model:p_unsure|<|%} unsure, {model:p_malignant|<|%} malignant (calibrated).'),
     'set': Template('Suspicion, as readers would score it, at {set:confidence||%} confidence: {set:classes}.'),

@@ -51,7 +51,8 @@ def of_facts(
         known('concepts:', ATTRIBUTES), {}, {c.removeprefix('p_'): p / 100 for c, p in chances.items()},
         None if said is None else tuple(c for c in CLASSES if c in said.replace(',', ' ').split()),
         facts['set:confidence'] / 100 if said is not None else None, str(facts.get('about:model', '')),
-        f'{card.parent.name}/{card.name}' if card else '', file_digest(card) if card else '', facts.get('concepts:by', ''))
+        f'{card.parent.name}/{card.name}' if card else '', file_digest(card) if card else '',
+        facts.get('concepts:by', ''))
 
 # %% ../../nbs/cases/10_given_objects.ipynb #b194394b
 def as_stored(mask: np.ndarray, grid: Grid) -> np.ndarray:

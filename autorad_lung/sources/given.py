@@ -65,6 +65,9 @@ def read_dicom(
         give = 'name the one that is meant (--series; in a table a column series_uid), or give a folder with one series'
         raise CompanionError(f'holds {len(found)} series: {said}', where, give)
     v = read_series(path if isinstance(path, Path) and path.is_dir() else files, series_uid or None)
+    if len(v.hu) < 2:
+        raise CompanionError('the series has a single slice, so that nothing says how far slices lie apart', path,
+                             'give the whole series')
     stored = dicom_affine(v.orientation, v.origin_mm, v.spacing_mm)
     kept = ''.join(nib.aff2axcodes(stored)) == axes_kept(stored)
     notes = v.notes if kept else tuple(n.replace('kept as stored', 'turned upright') for n in v.notes)

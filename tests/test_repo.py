@@ -184,6 +184,11 @@ def test_nothing_forbidden_is_tracked(pattern, what):
 def test_files_are_small():
     assert [p.name for p in tracked() if p.stat().st_size > 2 << 20] == []
 
+def test_no_warning_is_stored():
+    def warned(p): return [c['id'] for c in json.loads(p.read_text(encoding='utf-8'))['cells']
+                           if any(o.get('name') == 'stderr' for o in c.get('outputs', []))]
+    assert {p.name: w for p in (ROOT/'nbs').rglob('*.ipynb') if (w := warned(p))} == {}
+
 def test_pictures_of_real_patients_are_not_stored():
     "Cells tagged *patients* draw them in a run; `tools/take.py` leaves them out of what is published."
     cells = [c for p in (ROOT/'nbs'/'paper').glob('*.ipynb') for c in json.loads(p.read_text(encoding='utf-8'))['cells']

@@ -1,7 +1,7 @@
 """Put what a run's notebooks made into the notebooks of nbs/paper, cell by cell: python tools/take.py RUN [NAME ...]
 
-A cell takes the outputs of the run's cell with the same code; a page whose code has changed since is refused. Cells
-tagged *patients*, which draw pictures of real patients, take none."""
+A cell takes the outputs of the run's cell with the same code, but for warnings; a page whose code has changed since is
+refused. Cells tagged *patients*, which draw pictures of real patients, take none."""
 import json, sys
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def take(page: dict, run: dict) -> list[str]:
     for c in page['cells']:
         if c['cell_type'] != 'code' or tagged(c, 'parameters'): continue
         if not made.get(source(c)): lacking.append(source(c).partition('\n')[0]); continue
-        took = made[source(c)].pop(0)['outputs']
+        took = [o for o in made[source(c)].pop(0)['outputs'] if o.get('name') != 'stderr']
         c['outputs'], c['execution_count'] = [] if tagged(c, 'patients') else list(map(bare, took)), None
     return lacking
 

@@ -136,6 +136,7 @@ class Stamp:
 
     def uid(self, *parts) -> str: return new_uid(self.root, self.key, *parts)
 
+# %% ../../nbs/cases/05_objects.ipynb #ec19fe4a
 def _dated(ds, stamp: Stamp):
     "The same date everywhere, in place of the clock's."
     for kind in ('InstanceCreation', 'Content', 'Series'):
@@ -314,6 +315,7 @@ def check_series(series: tuple[list, Grid], when: datetime | None = None):
     voxel[0, 0, 0] = True
     _both(heads, grid, [voxel], [Measured('trial')], Stamp(when_of(heads, when), '2.25', '', '', None), None)
 
+# %% ../../nbs/cases/05_objects.ipynb #63007805
 def write_objects(
     series: Path | tuple[list, Grid],   # folder of the one CT series, or what `object_headers` gave of it
     masks: Sequence[np.ndarray],    # (Z, Y, X) bool each: slices by rising z, rows and columns as stored

@@ -44,6 +44,7 @@ def _end(path: Path) -> Path:
     try: return path.resolve()
     except (OSError, RuntimeError, ValueError): return Path()
 
+# %% ../../nbs/cases/06_tools.ipynb #4967a7b4
 @dataclass(frozen=True)
 class Desk:
     "What a client may have read, the cache, and where pictures are kept."
@@ -176,6 +177,7 @@ def _wanted(names: list[str], row: dict) -> dict:
         raise CompanionError('no feature has this in its name', f'names {lost[0]}', f'choose of {", ".join(found)}')
     return {k: v for k, v in found.items() if not names or any(n.lower() in k.lower() for n in names)}
 
+# %% ../../nbs/cases/06_tools.ipynb #b1d6e49f
 def measure(
     desk: Desk,
     image: Annotated[str, 'CT: NIfTI file inside the root; HU', NAME],
